@@ -1,0 +1,8 @@
+//! What both sides of the ring agree on: wire records, and the kernel side's decisions as plain functions.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod limits;
+pub mod path;
+pub mod probe;
+pub mod record;

@@ -1,0 +1,17 @@
+//! Sizes of maps and strings, in one place.
+
+/// Bytes of a file path in a record, the terminating NUL included.
+pub const PATH_BYTES: usize = 256;
+/// Bytes of `argv[0]` in a record, the terminating NUL included.
+pub const ARG_BYTES: usize = 128;
+/// Bytes of a cgroup path in a record, the terminating NUL included.
+pub const CGROUP_PATH_BYTES: usize = 512;
+/// `TASK_COMM_LEN` of include/linux/sched.h.
+pub const COMM_BYTES: usize = 16;
+
+/// Ring for rare, precious events: failed execs, OOM kills, signals, exits of container inits, cgroups.
+pub const PRECIOUS_RING_BYTES: u32 = 1 << 20;
+/// Ring for everything else.
+pub const ORDINARY_RING_BYTES: u32 = 2 << 20;
+/// Cgroups whose class the kernel side remembers. Beyond it an unknown cgroup counts as watched: dearer, never blind.
+pub const MAX_CGROUPS: u32 = 16_384;

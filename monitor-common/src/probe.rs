@@ -1,0 +1,110 @@
+//! The probes and what is counted for each of them.
+
+/// One kind of kernel event. The number is the index into the counters and the kind of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Probe {
+    ExecFailed = 0,
+    Exec = 1,
+    Open = 2,
+    OomKill = 3,
+    SignalSent = 4,
+    SignalDelivered = 5,
+    Exit = 6,
+    CgroupMade = 7,
+    CgroupRemoved = 8,
+}
+
+impl Probe {
+    /// All probes in the order of their numbers.
+    pub const ALL: [Self; 9] = [
+        Self::ExecFailed,
+        Self::Exec,
+        Self::Open,
+        Self::OomKill,
+        Self::SignalSent,
+        Self::SignalDelivered,
+        Self::Exit,
+        Self::CgroupMade,
+        Self::CgroupRemoved,
+    ];
+
+    /// The name in metrics, recordings and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ExecFailed => "exec_failed",
+            Self::Exec => "exec",
+            Self::Open => "open",
+            Self::OomKill => "oom_kill",
+            Self::SignalSent => "signal_sent",
+            Self::SignalDelivered => "signal_delivered",
+            Self::Exit => "exit",
+            Self::CgroupMade => "cgroup_made",
+            Self::CgroupRemoved => "cgroup_removed",
+        }
+    }
+
+    /// The probe whose number is `kind`.
+    #[must_use]
+    pub fn from_kind(kind: u32) -> Option<Self> {
+        Self::ALL.get(usize::try_from(kind).ok()?).copied()
+    }
+}
+
+/// What became of an event in the kernel. `seen = filtered + submitted + lost`, summed over CPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Tally {
+    /// The hook fired for an event of this probe.
+    Seen = 0,
+    /// Decided in the kernel that user space need not see it.
+    Filtered = 1,
+    /// Handed to a ring.
+    Submitted = 2,
+    /// The ring was full.
+    LostRingFull = 3,
+    /// Its memory could not be read.
+    LostUnreadable = 4,
+}
+
+impl Tally {
+    /// All tallies in the order of their numbers.
+    pub const ALL: [Self; 5] =
+        [Self::Seen, Self::Filtered, Self::Submitted, Self::LostRingFull, Self::LostUnreadable];
+
+    /// The value of the metric label `result`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Filtered => "filtered",
+            Self::Submitted => "submitted",
+            Self::LostRingFull => "lost_ring_full",
+            Self::LostUnreadable => "lost_unreadable",
+        }
+    }
+}
+
+/// Entries of the per-CPU counter array: one for each probe and tally.
+pub const COUNTERS: u32 = 9 * 5;
+
+/// Where the counter of a probe and tally stands in the array.
+#[must_use]
+pub const fn counter_index(probe: Probe, tally: Tally) -> u32 {
+    probe as u32 * 5 + tally as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probe_numbers_and_counters_line_up() {
+        for (kind, probe) in (0_u32..).zip(Probe::ALL) {
+            assert_eq!(Probe::from_kind(kind), Some(probe));
+        }
+        assert_eq!(Probe::from_kind(9), None);
+        assert_eq!(counter_index(Probe::CgroupRemoved, Tally::LostUnreadable), COUNTERS - 1);
+    }
+}

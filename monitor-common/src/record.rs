@@ -1,0 +1,131 @@
+//! Wire records: what one ring entry holds, byte for byte. Native endianness, no implicit padding.
+//!
+//! A string field ends at its first NUL; bytes behind it are not initialised by the kernel side.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::limits::{ARG_BYTES, CGROUP_PATH_BYTES, COMM_BYTES, PATH_BYTES};
+
+/// What every record starts with.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Header {
+    /// The number of a [`crate::probe::Probe`].
+    pub kind: u32,
+    /// Process id (tgid) of the current task in the initial pid namespace.
+    pub tgid: u32,
+    /// Thread id of the current task in the initial pid namespace.
+    pub tid: u32,
+    /// Process id in the task's innermost pid namespace; 0 if unknown.
+    pub ns_tgid: u32,
+    /// The cgroup that the event is about.
+    pub cgroup: u64,
+    /// `bpf_ktime_get_boot_ns()`.
+    pub boot_ns: u64,
+    pub comm: [u8; COMM_BYTES],
+}
+
+/// A failed execve(2) or execveat(2).
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ExecFailed {
+    pub header: Header,
+    /// Positive errno.
+    pub errno: i32,
+    pub _reserved: u32,
+    pub path: [u8; PATH_BYTES],
+    pub argv0: [u8; ARG_BYTES],
+}
+
+/// `sched_process_exec`.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Exec {
+    pub header: Header,
+    /// tgid of the real parent.
+    pub parent_tgid: u32,
+    pub _reserved: u32,
+    /// `linux_binprm.filename`.
+    pub path: [u8; PATH_BYTES],
+    /// `linux_binprm.interp`: differs from `path` for scripts.
+    pub interpreter: [u8; PATH_BYTES],
+}
+
+/// The return of open(2), openat(2) or openat2(2).
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Open {
+    pub header: Header,
+    /// File descriptor, or negative errno.
+    pub result: i32,
+    /// `O_*` flags; for openat2(2) the low half of `open_how.flags`.
+    pub flags: u32,
+    /// The number of a [`crate::path::PathClass`].
+    pub class: u32,
+    pub _reserved: u32,
+    pub path: [u8; PATH_BYTES],
+}
+
+/// `mark_victim`. The header's task is the one that allocated, its cgroup that of the victim.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct OomKill {
+    pub header: Header,
+    pub victim_tgid: u32,
+    pub victim_ns_tgid: u32,
+    /// Resident pages by kind (`mm_struct.rss_stat`); negative if unknown.
+    pub anon_pages: i64,
+    pub file_pages: i64,
+    pub shmem_pages: i64,
+    pub victim_comm: [u8; COMM_BYTES],
+}
+
+/// `signal_generate`. The header's task is the sender, its cgroup that of the target.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SignalSent {
+    pub header: Header,
+    pub sender_cgroup: u64,
+    pub target_tgid: u32,
+    pub target_tid: u32,
+    pub target_ns_tgid: u32,
+    pub signal: i32,
+    /// `si_code`.
+    pub code: i32,
+    /// `TRACE_SIGNAL_*`.
+    pub result: i32,
+    pub target_comm: [u8; COMM_BYTES],
+}
+
+/// `signal_deliver`.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SignalDelivered {
+    pub header: Header,
+    pub signal: i32,
+    pub code: i32,
+    /// 0 `SIG_DFL`, 1 `SIG_IGN`, 2 a handler.
+    pub disposition: u32,
+    pub _reserved: u32,
+}
+
+/// `sched_process_exit` of the last thread of a process.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Exit {
+    pub header: Header,
+    /// As wait(2) returns it.
+    pub status: i32,
+    pub parent_tgid: u32,
+}
+
+/// `cgroup_mkdir` and `cgroup_rmdir`.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Cgroup {
+    pub header: Header,
+    /// `cgroup_root.hierarchy_id`; 0 is the v2 hierarchy.
+    pub hierarchy: u32,
+    pub _reserved: u32,
+    pub path: [u8; CGROUP_PATH_BYTES],
+}

@@ -1,0 +1,2 @@
+//! The `gomon` binary: parses the command line and hands over to one command.
+fn main() {}

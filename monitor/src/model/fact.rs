@@ -1,0 +1,333 @@
+//! What inspection can learn about a container. Unknown is not absent: it says why nobody knows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::container::Identity;
+
+/// A fact that may not have been established.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Known<T> {
+    Is(T),
+    /// Nobody looked, or looking failed; the reason.
+    Unknown(String),
+}
+
+impl<T> Known<T> {
+    /// The value, if it is known.
+    pub fn get(&self) -> Option<&T> {
+        match self {
+            Self::Is(value) => Some(value),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self::Unknown("not looked at".to_owned())
+    }
+}
+
+/// One thing learned about a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    Identity(Identity),
+    Config(Known<Config>),
+    Entrypoint(Known<Entrypoint>),
+    /// The file at an absolute path inside the container.
+    File {
+        path: String,
+        file: Known<FileFact>,
+    },
+    /// The C library of the root file system; `Is(None)`: there is none.
+    Libc(Known<Option<Libc>>),
+    TrustStore(Known<TrustStore>),
+    Passwd(Known<Passwd>),
+    /// What the runtime keeps about a container's last exit.
+    RuntimeState(RuntimeState),
+}
+
+/// A question to the inspector. Facts that are gathered at birth are never asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Want {
+    /// The file at this absolute path inside the container.
+    File(String),
+}
+
+/// The parts of an OCI runtime configuration (config.json) that patterns rest on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// `process.args`.
+    pub args: Vec<String>,
+    /// `process.env` as names and values; values of names that look secret are replaced by `***` before they get here.
+    pub env: BTreeMap<String, String>,
+    pub cwd: String,
+    pub uid: u32,
+    pub gid: u32,
+    pub additional_gids: Vec<u32>,
+    /// `process.capabilities.bounding` as a bit mask by capability number; `None` where the file has no such set.
+    pub bounding_caps: Option<u64>,
+    pub effective_caps: Option<u64>,
+    pub no_new_privileges: bool,
+    pub seccomp: bool,
+    pub terminal: bool,
+    pub readonly_root: bool,
+    pub mounts: Vec<Mount>,
+    /// `linux.resources.memory.limit`.
+    pub memory_limit_bytes: Option<u64>,
+    /// `linux.uidMappings` is not empty.
+    pub user_namespace: bool,
+    /// The container has a pid namespace of its own.
+    pub own_pid_namespace: bool,
+}
+
+/// One entry of `mounts` in config.json.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Mount {
+    pub destination: String,
+    /// `bind`, `tmpfs`, `proc`, …
+    pub kind: String,
+    pub source: String,
+    pub options: Vec<String>,
+}
+
+/// The command that the container was told to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entrypoint {
+    /// `process.args[0]` as written.
+    pub command: String,
+    /// The absolute paths that were tried, in order; one where the command has a slash.
+    pub searched: Vec<String>,
+    /// The file that the runtime will execute, or the reason why there is none.
+    pub file: Known<FileFact>,
+}
+
+/// What stands at a path inside the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileFact {
+    Absent {
+        /// The path that was looked up.
+        path: String,
+        /// The first component that does not exist, as an absolute path; for a dangling link its target.
+        missing: String,
+    },
+    Present(Box<File>),
+}
+
+impl FileFact {
+    /// The file, where one is there.
+    #[must_use]
+    pub fn present(&self) -> Option<&File> {
+        match self {
+            Self::Present(file) => Some(file),
+            Self::Absent { .. } => None,
+        }
+    }
+}
+
+/// A file inside the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// The path that was looked up.
+    pub path: String,
+    /// The path after all symbolic links, inside the container.
+    pub resolved: String,
+    pub kind: FileKind,
+    /// Permission bits, `st_mode & 0o7777`.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub size_bytes: u64,
+    /// The destination of the `noexec` mount that it lies on.
+    pub noexec_mount: Option<String>,
+    /// The first directory on the way that the container's user may not search, with its mode.
+    pub closed_directory: Option<(String, u32)>,
+    /// `security.capability`, capabilities(7).
+    pub capabilities: Option<FileCapabilities>,
+    pub content: Known<Content>,
+}
+
+/// The type of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    Regular,
+    Directory,
+    Other,
+}
+
+/// The `security.capability` extended attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileCapabilities {
+    /// Bit mask by capability number.
+    pub permitted: u64,
+    /// With the effective bit, execve(2) fails with EPERM unless all permitted ones are granted.
+    pub effective: bool,
+}
+
+/// What a regular file holds, as the kernel's binary formats see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    Elf(Box<Elf>),
+    Script(Script),
+    Empty,
+    /// A UTF-8 byte order mark stands before `#!`.
+    ByteOrderMarkedScript,
+    /// Neither ELF nor `#!`: the kernel answers ENOEXEC.
+    Other {
+        /// All printable text in the first 64 bytes.
+        text: bool,
+    },
+}
+
+/// An ELF file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elf {
+    /// 32 or 64.
+    pub class: u8,
+    /// `e_machine`, elf(5).
+    pub machine: u16,
+    /// `e_type`, elf(5): 2 executable, 3 shared object or PIE.
+    pub kind: u16,
+    /// The last `PT_LOAD` ends behind the end of the file.
+    pub truncated: bool,
+    pub interpreter: Option<Interpreter>,
+    /// `DT_NEEDED` in order.
+    pub needed: Vec<String>,
+    /// The transitive closure of `needed` over the container's search paths.
+    pub libraries: Known<Libraries>,
+    /// Symbol versions that the file wants (`SHT_GNU_verneed`).
+    pub version_needs: Vec<VersionNeed>,
+    pub go: Known<Option<GoBuild>>,
+}
+
+/// The file that `PT_INTERP` or a `#!` line names, as found in the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interpreter {
+    pub path: String,
+    /// Its own `content` is looked at one level deep only.
+    pub file: Box<Known<FileFact>>,
+}
+
+/// Versions of one library that an ELF file needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionNeed {
+    pub library: String,
+    /// For example `GLIBC_2.34`.
+    pub versions: Vec<String>,
+}
+
+/// How the shared libraries of a program resolve inside the container.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Libraries {
+    /// Resolved paths by name.
+    pub found: BTreeMap<String, String>,
+    pub missing: Vec<MissingLibrary>,
+}
+
+/// A library that no search path has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingLibrary {
+    pub name: String,
+    /// The file whose `DT_NEEDED` names it.
+    pub wanted_by: String,
+    /// The directories that were searched, in order.
+    pub searched: Vec<String>,
+}
+
+/// The first line of a script.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// The interpreter as the kernel reads it: a trailing carriage return is part of the name.
+    pub interpreter: Interpreter,
+    /// The rest of the line.
+    pub argument: Option<String>,
+    /// The line ends in CR LF.
+    pub crlf: bool,
+    /// With `crlf`: the interpreter's path without the carriage return exists.
+    pub exists_without_cr: bool,
+}
+
+/// Go's embedded build information, `go version -m`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GoBuild {
+    /// For example `go1.27.3`.
+    pub version: String,
+    pub main_path: String,
+    pub module: String,
+    /// `CGO_ENABLED`, `GOOS`, `GOARCH`, `-ldflags`, `vcs.revision`, … as written.
+    pub settings: BTreeMap<String, String>,
+    /// Module paths of the dependencies.
+    pub dependencies: Vec<String>,
+}
+
+/// The C library of a root file system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Libc {
+    pub kind: LibcKind,
+    /// For glibc the highest `GLIBC_x.y` that it offers, without the prefix.
+    pub version: Option<String>,
+    /// Where it lies inside the container.
+    pub path: String,
+}
+
+/// Which C library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LibcKind {
+    Glibc,
+    Musl,
+}
+
+/// The places where Go looks for root certificates (crypto/x509/root_linux.go), as found in the container.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TrustStore {
+    /// Bundle files in Go's order, `SSL_CERT_FILE` alone where it is set.
+    pub files: Vec<(String, TrustState)>,
+    /// Directories in Go's order, those of `SSL_CERT_DIR` where it is set.
+    pub directories: Vec<(String, TrustState)>,
+}
+
+/// What a bundle file or directory offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrustState {
+    Absent,
+    /// There and readable, with this many certificates that parse.
+    Certificates(u32),
+    /// The container's user may not read it.
+    Unreadable(String),
+    /// Could not be established, and why.
+    Unknown(String),
+}
+
+/// /etc/passwd as far as it concerns the container's user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passwd {
+    pub file_present: bool,
+    pub uid: u32,
+    /// The name of the entry with that UID.
+    pub name: Option<String>,
+    pub entries: u32,
+}
+
+/// What a runtime remembers of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RuntimeState {
+    /// `created`, `running`, `restarting`, `exited`, …
+    pub status: String,
+    pub exit_code: Option<i64>,
+    pub oom_killed: bool,
+    /// The runtime's own error message, empty where there is none.
+    pub error: String,
+    pub restart_count: u64,
+}

@@ -1,0 +1,53 @@
+//! All that the engine ever learns, one value at a time: the alphabet of recordings.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    container::Run,
+    event::Event,
+    fact::{Fact, Want},
+    time::BootNs,
+};
+
+/// One input of the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Observation {
+    /// A container's cgroup appeared. `from_birth` is false for one that was there before gomon looked.
+    Appeared { run: Run, at: BootNs, from_birth: bool },
+    /// A kernel event of a known container.
+    Happened { run: Run, event: Event },
+    /// Something learned from the container's files, its configuration or its runtime.
+    Learned { run: Run, at: BootNs, fact: Box<Fact> },
+    /// The container's cgroup is gone.
+    Vanished { run: Run, at: BootNs },
+    /// Time passes.
+    Tick { at: BootNs },
+    /// Events of a probe were dropped; all answers that rest on it since are in doubt.
+    Lost { at: BootNs, probe: String, count: u64 },
+    /// A probe cannot see, and why.
+    Blind { at: BootNs, probe: String, why: String },
+}
+
+impl Observation {
+    /// When it was made.
+    #[must_use]
+    pub fn at(&self) -> BootNs {
+        match self {
+            Self::Happened { event, .. } => event.at,
+            Self::Appeared { at, .. }
+            | Self::Learned { at, .. }
+            | Self::Vanished { at, .. }
+            | Self::Tick { at }
+            | Self::Lost { at, .. }
+            | Self::Blind { at, .. } => *at,
+        }
+    }
+}
+
+/// A question of the engine to the inspector, by value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Wanted {
+    pub run: Run,
+    pub want: Want,
+}
