@@ -1,5 +1,8 @@
 //! gomon names why a Go container fails: the library behind the `gomon` binary.
 
 pub mod case;
+pub mod decode;
+#[cfg(feature = "kernel")]
+pub mod kernel;
 pub mod model;
 pub mod patterns;
