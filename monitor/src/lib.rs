@@ -2,7 +2,9 @@
 
 pub mod case;
 pub mod decode;
+pub mod engine;
 #[cfg(feature = "kernel")]
 pub mod kernel;
+pub mod ledger;
 pub mod model;
 pub mod patterns;

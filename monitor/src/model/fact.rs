@@ -154,6 +154,19 @@ pub struct File {
     pub content: Known<Content>,
 }
 
+impl File {
+    /// The ELF facts, where it is an ELF file that could be read.
+    #[must_use]
+    pub fn elf(&self) -> Option<&Elf> {
+        match self.content.get()? {
+            Content::Elf(elf) => Some(elf),
+            Content::Script(_) | Content::Empty | Content::ByteOrderMarkedScript | Content::Other { .. } => {
+                None
+            }
+        }
+    }
+}
+
 /// The type of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

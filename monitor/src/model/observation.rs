@@ -9,10 +9,23 @@ use super::{
     time::BootNs,
 };
 
+/// The machine that containers run on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Host {
+    /// `e_machine` of the native architecture, elf(5); 0 if unknown.
+    pub machine: u16,
+    pub page_bytes: u64,
+    /// `uname -r`.
+    pub kernel: String,
+}
+
 /// One input of the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Observation {
+    /// The machine that is observed; the first observation of every source.
+    Host { at: BootNs, host: Host },
     /// A container's cgroup appeared. `from_birth` is false for one that was there before gomon looked.
     Appeared { run: Run, at: BootNs, from_birth: bool },
     /// A kernel event of a known container.
@@ -35,7 +48,8 @@ impl Observation {
     pub fn at(&self) -> BootNs {
         match self {
             Self::Happened { event, .. } => event.at,
-            Self::Appeared { at, .. }
+            Self::Host { at, .. }
+            | Self::Appeared { at, .. }
             | Self::Learned { at, .. }
             | Self::Vanished { at, .. }
             | Self::Tick { at }

@@ -1,5 +1,20 @@
 //! The catalogue: one visible list of failure patterns. Pure functions over a case; no IO.
 
+mod bad_shebang;
+mod entrypoint_not_found;
+mod exec_format;
+mod exec_not_permitted;
+mod memory;
+mod missing_interpreter;
+mod missing_library;
+mod no_ca_certificates;
+mod oom_kill;
+mod permission;
+mod sigterm_ignored;
+mod start;
+mod wording;
+mod wrong_architecture;
+
 use monitor_common::probe::Probe;
 
 use crate::{
@@ -21,6 +36,7 @@ pub enum Need {
 }
 
 /// A failure pattern: a value, not a type.
+#[derive(Debug)]
 pub struct Pattern {
     /// Its name in metrics, JSON and pages. Fixed.
     pub id: &'static str,
@@ -45,7 +61,18 @@ pub struct Pattern {
 }
 
 /// All patterns, in the order of docs/patterns.md.
-pub const CATALOGUE: &[Pattern] = &[];
+pub const CATALOGUE: &[Pattern] = &[
+    missing_interpreter::PATTERN,
+    entrypoint_not_found::PATTERN,
+    wrong_architecture::PATTERN,
+    exec_format::PATTERN,
+    bad_shebang::PATTERN,
+    exec_not_permitted::PATTERN,
+    missing_library::PATTERN,
+    no_ca_certificates::PATTERN,
+    oom_kill::PATTERN,
+    sigterm_ignored::PATTERN,
+];
 
 /// The pattern with this id.
 pub fn find(id: &str) -> Option<&'static Pattern> {

@@ -1,4 +1,0 @@
-//! One run of a container as patterns see it: its timeline and its facts. Pure values.
-
-/// One run of a container.
-pub struct Case {}

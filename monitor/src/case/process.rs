@@ -1,0 +1,311 @@
+//! The digest of one process: what it tried to run and open, which signals it got, how it ended. Bounded.
+
+use std::collections::BTreeMap;
+
+use monitor_common::path::PathClass;
+
+use super::Case;
+use crate::model::{
+    container::CgroupId,
+    errno::Errno,
+    event::{Disposition, Event, EventKind, SignalOutcome, Task},
+    signal::Signal,
+    time::BootNs,
+};
+
+/// Entries that each list of a process keeps; the first ones matter most.
+const MAX_ENTRIES: usize = 48;
+/// Libraries whose search a process remembers.
+const MAX_LIBRARIES: usize = 64;
+/// Candidate paths kept of one library's search.
+const MAX_CANDIDATES: usize = 8;
+
+/// A process of the container.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// In the host's pid namespace.
+    pub pid: u32,
+    /// In its own pid namespace; 0 if unknown.
+    pub ns_pid: u32,
+    pub parent_pid: u32,
+    pub comm: String,
+    pub first_seen: BootNs,
+    /// What it runs now; `None`: nothing was executed since it was forked, or since gomon looks.
+    pub program: Option<Program>,
+    /// Failed execs since the last successful one.
+    pub exec_failures: Vec<ExecFailure>,
+    /// Shared libraries by file name.
+    pub libraries: BTreeMap<String, LibrarySearch>,
+    /// Other telling opens in order.
+    pub opens: Vec<OpenSeen>,
+    /// The Go runtime started in it.
+    pub go_started: Option<BootNs>,
+    /// Signals that were sent to it.
+    pub signals: Vec<SignalSeen>,
+    /// It refused a TLS server's certificate.
+    pub tls_refused: Option<BootNs>,
+    pub oom: Option<OomSeen>,
+    pub exit: Option<ExitSeen>,
+}
+
+/// A successful exec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    pub at: BootNs,
+    pub path: String,
+    pub interpreter: String,
+}
+
+/// A failed exec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecFailure {
+    pub at: BootNs,
+    pub errno: Errno,
+    pub path: String,
+    pub argv0: String,
+    /// The name of the task that tried.
+    pub comm: String,
+}
+
+/// All opens of one shared library name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LibrarySearch {
+    pub first_at: BootNs,
+    pub last_at: BootNs,
+    pub failed: u32,
+    /// The first candidates that failed, and how.
+    pub candidates: Vec<(String, Errno)>,
+    /// Where it was found in the end.
+    pub opened: Option<String>,
+}
+
+/// A telling open of another class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSeen {
+    pub at: BootNs,
+    pub path: String,
+    pub class: PathClass,
+    pub result: Result<i32, Errno>,
+    pub flags: u32,
+}
+
+/// A signal sent to the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignalSeen {
+    pub at: BootNs,
+    pub signal: Signal,
+    /// `si_code`.
+    pub code: i32,
+    pub sender: Task,
+    pub sender_cgroup: CgroupId,
+    pub outcome: SignalOutcome,
+    /// What the target did with it, once it was delivered.
+    pub delivered: Option<(BootNs, Disposition)>,
+}
+
+/// The kernel chose it as OOM victim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OomSeen {
+    pub at: BootNs,
+    /// The task that asked for memory.
+    pub allocator: Task,
+    pub anon_pages: Option<u64>,
+    pub file_pages: Option<u64>,
+    pub shmem_pages: Option<u64>,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitSeen {
+    pub at: BootNs,
+    pub code: i32,
+    pub signal: Option<Signal>,
+}
+
+impl ExitSeen {
+    /// The exit code as a shell and `docker ps` show it: 128 plus the signal's number after a kill.
+    pub fn shell_code(&self) -> i32 {
+        self.signal.map_or(self.code, |signal| 128 + signal.0)
+    }
+}
+
+impl Process {
+    pub(super) fn new(pid: u32, at: BootNs) -> Self {
+        Self {
+            pid,
+            ns_pid: 0,
+            parent_pid: 0,
+            comm: String::new(),
+            first_seen: at,
+            program: None,
+            exec_failures: Vec::new(),
+            libraries: BTreeMap::new(),
+            opens: Vec::new(),
+            go_started: None,
+            signals: Vec::new(),
+            tls_refused: None,
+            oom: None,
+            exit: None,
+        }
+    }
+
+    /// PID 1 of the container. In the host's pid namespace nobody is: there the process that the runtime's init
+    /// stage became stands for it.
+    pub fn is_init(&self, case: &Case) -> bool {
+        let shares_host_pids = case.config.get().is_some_and(|config| !config.own_pid_namespace);
+        if shares_host_pids {
+            let command = case.entrypoint.get().and_then(|e| e.searched.last());
+            return self.is_runtime_stage()
+                || self.program.as_ref().is_some_and(|program| Some(&program.path) == command);
+        }
+        self.ns_pid == 1
+    }
+
+    /// A stage of runc or crun that has not executed the container's command yet.
+    pub fn is_runtime_stage(&self) -> bool {
+        let comm = self.exec_failures.last().map_or(self.comm.as_str(), |failure| failure.comm.as_str());
+        self.program.is_none() && (comm.starts_with("runc") || comm.starts_with("crun") || comm == "conmon")
+    }
+
+    /// Something happened to it that a pattern may rest on after its end.
+    pub(super) fn is_notable(&self) -> bool {
+        self.ns_pid == 1
+            || !self.exec_failures.is_empty()
+            || self.oom.is_some()
+            || self.tls_refused.is_some()
+            || self.libraries.values().any(|search| search.opened.is_none())
+            || self.opens.iter().any(|open| open.result.is_err())
+            || self.signals.iter().any(|seen| seen.signal == Signal::TERM)
+    }
+
+    fn identify(&mut self, task: &Task) {
+        if task.ns_pid != 0 {
+            self.ns_pid = task.ns_pid;
+        }
+        self.comm.clone_from(&task.comm);
+    }
+
+    /// An event that the process itself reported.
+    pub(super) fn happened(&mut self, event: &Event) {
+        if self.exit.is_some() {
+            // The pid was given to another process.
+            *self = Self::new(self.pid, event.at);
+        }
+        self.identify(&event.task);
+        match &event.kind {
+            EventKind::ExecFailed { errno, path, argv0 } => push(
+                &mut self.exec_failures,
+                ExecFailure {
+                    at: event.at,
+                    errno: *errno,
+                    path: path.clone(),
+                    argv0: argv0.clone(),
+                    comm: event.task.comm.clone(),
+                },
+            ),
+            EventKind::Exec { path, interpreter, parent_pid } => {
+                self.parent_pid = *parent_pid;
+                self.starts(Program { at: event.at, path: path.clone(), interpreter: interpreter.clone() });
+            }
+            EventKind::Open { path, class, result, flags } => {
+                self.opened(OpenSeen {
+                    at: event.at,
+                    path: path.clone(),
+                    class: *class,
+                    result: *result,
+                    flags: *flags,
+                });
+            }
+            EventKind::SignalDelivered { signal, disposition, .. } => {
+                let sent = self.signals.iter_mut().rfind(|s| s.signal == *signal && s.delivered.is_none());
+                if let Some(sent) = sent {
+                    sent.delivered = Some((event.at, *disposition));
+                }
+            }
+            EventKind::TlsRefused { .. } => self.tls_refused = self.tls_refused.or(Some(event.at)),
+            EventKind::Exit { code, signal, parent_pid, .. } => {
+                self.parent_pid = *parent_pid;
+                self.exit = Some(ExitSeen { at: event.at, code: *code, signal: *signal });
+            }
+            EventKind::OomKill { .. }
+            | EventKind::SignalSent { .. }
+            | EventKind::CgroupMade { .. }
+            | EventKind::CgroupRemoved { .. } => {}
+        }
+    }
+
+    /// A new program replaces all that the old one did; what was tried before it was a search that succeeded.
+    fn starts(&mut self, program: Program) {
+        self.exec_failures.clear();
+        self.libraries.clear();
+        self.opens.clear();
+        self.go_started = None;
+        self.program = Some(program);
+    }
+
+    fn opened(&mut self, open: OpenSeen) {
+        if open.class == PathClass::GoRuntimeStart {
+            self.go_started = self.go_started.or(Some(open.at));
+            return;
+        }
+        if open.class != PathClass::SharedLibrary {
+            return push(&mut self.opens, open);
+        }
+        let name = open.path.rsplit('/').next().unwrap_or_default().to_owned();
+        if self.libraries.len() >= MAX_LIBRARIES && !self.libraries.contains_key(&name) {
+            return;
+        }
+        let search = self.libraries.entry(name).or_default();
+        if search.failed == 0 && search.opened.is_none() {
+            search.first_at = open.at;
+        }
+        search.last_at = open.at;
+        match open.result {
+            Ok(_) => search.opened = Some(open.path),
+            Err(errno) => {
+                search.failed += 1;
+                if search.candidates.len() < MAX_CANDIDATES {
+                    search.candidates.push((open.path, errno));
+                }
+            }
+        }
+    }
+
+    pub(super) fn signalled(&mut self, target: &Task, event: &Event) {
+        let EventKind::SignalSent { signal, code, sender_cgroup, outcome, .. } = &event.kind else { return };
+        self.identify(target);
+        push(
+            &mut self.signals,
+            SignalSeen {
+                at: event.at,
+                signal: *signal,
+                code: *code,
+                sender: event.task.clone(),
+                sender_cgroup: *sender_cgroup,
+                outcome: *outcome,
+                delivered: None,
+            },
+        );
+    }
+
+    pub(super) fn oom_killed(&mut self, victim: &Task, event: &Event) {
+        let EventKind::OomKill { anon_pages, file_pages, shmem_pages, .. } = &event.kind else { return };
+        if !victim.comm.is_empty() {
+            self.identify(victim);
+        }
+        self.oom = Some(OomSeen {
+            at: event.at,
+            allocator: event.task.clone(),
+            anon_pages: *anon_pages,
+            file_pages: *file_pages,
+            shmem_pages: *shmem_pages,
+        });
+    }
+}
+
+/// Keeps the first entries and lets later ones go: what a process did first explains its failure.
+fn push<T>(list: &mut Vec<T>, entry: T) {
+    if list.len() < MAX_ENTRIES {
+        list.push(entry);
+    }
+}

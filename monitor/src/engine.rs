@@ -1,0 +1,287 @@
+//! Joins observations into diagnoses. Pure: no files, no sockets, no clock; time comes with the observations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use monitor_common::probe::Probe;
+
+use crate::{
+    case::Case,
+    ledger::{Change, Ledger},
+    model::{
+        container::{ContainerId, Run},
+        diagnosis::{Blindness, Conclusion, Coverage, Diagnosis, Severity, Verdict},
+        event::EventKind,
+        fact::Known,
+        observation::{Host, Observation, Wanted},
+        time::{BootNs, MS, SECOND},
+    },
+    patterns::{CATALOGUE, Need, Pattern},
+};
+
+/// Runs that are remembered at once; the longest gone go first.
+const MAX_RUNS: usize = 8192;
+/// How long a run is kept after its end, for facts that arrive late.
+const KEEP_VANISHED_NS: u64 = 60 * SECOND;
+/// A failed exec counts when the same task has not succeeded this long after it.
+pub const EXEC_SETTLE_NS: u64 = 10 * MS;
+
+/// What came of one observation.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    pub changes: Vec<Change>,
+    pub wanted: Vec<Wanted>,
+}
+
+/// The state of all containers.
+#[derive(Debug, Default)]
+pub struct Engine {
+    cases: BTreeMap<Run, Case>,
+    /// Runs whose patterns must be asked again at that time.
+    pending: BTreeSet<(BootNs, Run)>,
+    ledger: Ledger,
+    blind: BTreeMap<String, String>,
+    /// Time and number of losses.
+    losses: Vec<(BootNs, u64)>,
+    host: Host,
+    now: BootNs,
+}
+
+impl Engine {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes one observation.
+    pub fn observe(&mut self, observation: &Observation) -> Step {
+        self.now = self.now.max(observation.at());
+        let mut step = Step::default();
+        match observation {
+            Observation::Host { host, .. } => self.host = host.clone(),
+            Observation::Appeared { run, at, from_birth } => {
+                self.case_mut(run, *at).from_birth = *from_birth;
+            }
+            Observation::Happened { run, event } => {
+                let case = self.case_mut(run, event.at);
+                let want = case.happen(event);
+                if let Some(want) = want {
+                    step.wanted.push(Wanted { run: run.clone(), want });
+                }
+                self.after_event(run, &event.kind, &mut step);
+            }
+            Observation::Learned { run, at, fact } => {
+                self.case_mut(run, *at).learn(*at, fact.as_ref().clone());
+                self.ask_patterns(run, &mut step);
+            }
+            Observation::Vanished { run, at } => {
+                if let Some(case) = self.cases.get_mut(run) {
+                    case.vanished_at = Some(*at);
+                    case.now = case.now.max(*at);
+                    self.ask_patterns(run, &mut step);
+                    self.pending.insert((BootNs(at.0 + KEEP_VANISHED_NS), run.clone()));
+                }
+            }
+            Observation::Tick { .. } => {}
+            Observation::Lost { at, count, .. } => {
+                if self.losses.len() == 1024 {
+                    self.losses.remove(0);
+                }
+                self.losses.push((*at, *count));
+            }
+            Observation::Blind { probe, why, .. } => {
+                self.blind.insert(probe.clone(), why.clone());
+            }
+        }
+        self.ask_pending(&mut step);
+        step
+    }
+
+    /// Which events can complete a pattern, and which only with time.
+    fn after_event(&mut self, run: &Run, kind: &EventKind, step: &mut Step) {
+        match kind {
+            EventKind::ExecFailed { .. } => {
+                self.pending.insert((BootNs(self.now.0 + EXEC_SETTLE_NS), run.clone()));
+            }
+            EventKind::Exit { .. }
+            | EventKind::OomKill { .. }
+            | EventKind::SignalSent { .. }
+            | EventKind::TlsRefused { .. } => self.ask_patterns(run, step),
+            EventKind::Exec { .. }
+            | EventKind::Open { .. }
+            | EventKind::SignalDelivered { .. }
+            | EventKind::CgroupMade { .. }
+            | EventKind::CgroupRemoved { .. } => {}
+        }
+    }
+
+    fn ask_pending(&mut self, step: &mut Step) {
+        while let Some((due, run)) = self.pending.first().cloned() {
+            if due > self.now {
+                break;
+            }
+            self.pending.pop_first();
+            let gone_since = self.cases.get(&run).and_then(|case| case.vanished_at);
+            if gone_since.is_some_and(|gone| self.now.since(gone) >= KEEP_VANISHED_NS) {
+                self.cases.remove(&run);
+                continue;
+            }
+            if let Some(case) = self.cases.get_mut(&run) {
+                case.now = self.now;
+            }
+            self.ask_patterns(&run, step);
+        }
+    }
+
+    fn ask_patterns(&mut self, run: &Run, step: &mut Step) {
+        let Some(case) = self.cases.get(run) else { return };
+        for pattern in CATALOGUE {
+            for finding in (pattern.matches)(case) {
+                step.changes.extend(self.ledger.record(pattern, case, finding));
+            }
+        }
+    }
+
+    fn case_mut(&mut self, run: &Run, at: BootNs) -> &mut Case {
+        if !self.cases.contains_key(run) {
+            self.make_room();
+        }
+        let host = &self.host;
+        self.cases.entry(run.clone()).or_insert_with(|| Case::new(run.clone(), at, host.clone()))
+    }
+
+    fn make_room(&mut self) {
+        if self.cases.len() < MAX_RUNS {
+            return;
+        }
+        let first_to_go = self
+            .cases
+            .values()
+            .min_by_key(|case| (case.vanished_at.is_none(), case.vanished_at, case.appeared_at))
+            .map(|case| case.run.clone());
+        if let Some(run) = first_to_go {
+            self.cases.remove(&run);
+        }
+    }
+
+    /// The latest run of a container.
+    pub fn case(&self, container: &ContainerId) -> Option<&Case> {
+        self.cases
+            .values()
+            .filter(|case| case.run.container == *container)
+            .max_by_key(|case| case.appeared_at)
+    }
+
+    /// All diagnoses, the oldest first.
+    pub fn diagnoses(&self) -> Vec<&Diagnosis> {
+        self.ledger.all()
+    }
+
+    /// Containers that are or were watched.
+    pub fn containers(&self) -> BTreeSet<&ContainerId> {
+        let of_cases = self.cases.keys().map(|run| &run.container);
+        of_cases.chain(self.ledger.all().into_iter().map(|diagnosis| &diagnosis.container)).collect()
+    }
+
+    /// The whole answer about one container; `None` if it was never seen.
+    pub fn conclude(&self, container: &ContainerId) -> Option<Conclusion> {
+        let diagnoses = self.ledger.of(container);
+        let case = self.case(container);
+        if diagnoses.is_empty() && case.is_none() {
+            return None;
+        }
+        let coverage = self.coverage(container, case, &diagnoses);
+        let verdict = if diagnoses.iter().any(|diagnosis| diagnosis.severity > Severity::Info) {
+            Verdict::Findings
+        } else if coverage.blind.is_empty() && coverage.events_lost == 0 {
+            Verdict::Clean
+        } else {
+            Verdict::Inconclusive
+        };
+        let identity = case.map(|case| case.identity.clone()).unwrap_or_default();
+        Some(Conclusion { container: container.clone(), identity, verdict, diagnoses, coverage })
+    }
+
+    fn coverage(&self, container: &ContainerId, case: Option<&Case>, diagnoses: &[Diagnosis]) -> Coverage {
+        let first_run =
+            self.cases.values().filter(|c| c.run.container == *container).map(|c| c.appeared_at).min();
+        let first_diagnosis = diagnoses.iter().map(|diagnosis| diagnosis.first_seen).min();
+        let from = first_run.into_iter().chain(first_diagnosis).min().unwrap_or(self.now);
+        let to = case.and_then(|case| case.vanished_at).unwrap_or(self.now);
+        let events_lost =
+            self.losses.iter().filter(|(at, _)| *at >= from).map(|(_, count)| count).sum::<u64>();
+        Coverage {
+            from,
+            to,
+            attached_before_start: case.is_some_and(|case| case.from_birth),
+            events_lost,
+            blind: self.blindness(case),
+        }
+    }
+
+    /// What could not be seen of a container, with the patterns that cannot tell because of it.
+    fn blindness(&self, case: Option<&Case>) -> Vec<Blindness> {
+        let mut found: BTreeMap<Need, Blindness> = BTreeMap::new();
+        for pattern in CATALOGUE {
+            for need in pattern.needs {
+                let Some((what, why)) = self.unmet(*need, case) else { continue };
+                let entry =
+                    found.entry(*need).or_insert_with(|| Blindness { what, why, patterns: Vec::new() });
+                entry.patterns.push(pattern.id.to_owned());
+            }
+        }
+        found.into_values().collect()
+    }
+
+    /// The reason why a need is not met.
+    fn unmet(&self, need: Need, case: Option<&Case>) -> Option<(String, String)> {
+        let why_unknown = |what: &str, why: Option<&String>| why.map(|why| (what.to_owned(), why.clone()));
+        match need {
+            Need::Probe(probe) => {
+                self.blind.get(probe.name()).map(|why| (format!("probe {}", probe.name()), why.clone()))
+            }
+            Need::Config => why_unknown("OCI configuration", case.and_then(|case| unknown(&case.config))),
+            Need::Entrypoint => why_unknown(
+                "entrypoint file",
+                case.and_then(|case| match &case.entrypoint {
+                    Known::Is(entrypoint) => unknown(&entrypoint.file),
+                    Known::Unknown(why) => Some(why),
+                }),
+            ),
+            Need::Birth => case.filter(|case| !case.from_birth).map(|_| {
+                (
+                    "start of the container".to_owned(),
+                    "observation began after the container had started".to_owned(),
+                )
+            }),
+        }
+    }
+
+    /// Patterns that cannot tell anything about any container, because a probe is off.
+    pub fn blind_patterns(&self) -> Vec<&'static Pattern> {
+        CATALOGUE
+            .iter()
+            .filter(|pattern| {
+                pattern.needs.iter().any(|need| match need {
+                    Need::Probe(probe) => self.blind.contains_key(probe.name()),
+                    Need::Config | Need::Entrypoint | Need::Birth => false,
+                })
+            })
+            .collect()
+    }
+
+    /// Probes that are off, with the reason.
+    pub fn blind_probes(&self) -> &BTreeMap<String, String> {
+        &self.blind
+    }
+
+    /// Whether all of a pattern's probes see.
+    pub fn sees(&self, probe: Probe) -> bool {
+        !self.blind.contains_key(probe.name())
+    }
+}
+
+fn unknown<T>(known: &Known<T>) -> Option<&String> {
+    match known {
+        Known::Is(_) => None,
+        Known::Unknown(why) => Some(why),
+    }
+}

@@ -1,0 +1,146 @@
+//! The file is nothing that the kernel can execute: empty, cut off, a script without its first line.
+
+use super::{
+    Need, Pattern,
+    start::{Attempt, Seen, attempts},
+    wording::files,
+};
+use crate::{
+    case::Case,
+    model::{
+        diagnosis::{Finding, Severity},
+        errno::Errno,
+        fact::{Content, File, FileKind},
+        signal::Signal,
+    },
+};
+use monitor_common::probe::Probe;
+
+pub(super) const PATTERN: Pattern = Pattern {
+    id: "exec-format",
+    severity: Severity::Error,
+    title: "The file is not executable: empty, truncated, or a script without a shebang",
+    symptom: "`exec /app/run.sh: exec format error`, exit code 1 (255 with recent runc). A binary that was cut off \
+        behind its headers dies with SIGSEGV, exit code 139, and prints nothing.",
+    evidence: "`execve` returns ENOEXEC and the file is empty, has no `#!`, or starts with a UTF-8 byte order mark; or \
+        `execve` returns EFAULT after the point of no return and the ELF file ends before its last segment.",
+    look_alikes: "- A binary for another processor: `wrong-architecture`.\n\
+        - A shell that gets ENOEXEC for a script without `#!` runs it itself: healthy, ignored.\n\
+        - Exit code 139 of a program that started: a crash of its own.",
+    remedy: "Copy the whole file; start a script with `#!/bin/sh` as its very first bytes; check the build stage's \
+        output size.",
+    limits: "A file that was damaged behind its headers may also start and crash later.",
+    needs: &[Need::Probe(Probe::ExecFailed), Need::Entrypoint],
+    matches,
+};
+
+/// What is wrong with the file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Empty,
+    Truncated,
+    NoShebang,
+    ByteOrderMark,
+    NoProgram,
+}
+
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Truncated => "truncated",
+            Self::NoShebang => "no-shebang",
+            Self::ByteOrderMark => "byte-order-mark",
+            Self::NoProgram => "no-program",
+        }
+    }
+
+    fn says(self) -> &'static str {
+        match self {
+            Self::Empty => "is empty",
+            Self::Truncated => "is an ELF file that ends before its last segment",
+            Self::NoShebang => "is a text file without a #! line",
+            Self::ByteOrderMark => "has a UTF-8 byte order mark before its #!",
+            Self::NoProgram => "is neither an ELF file nor a script",
+        }
+    }
+
+    fn remedy(self, path: &str) -> String {
+        match self {
+            Self::Empty | Self::Truncated | Self::NoProgram => format!(
+                "# the build stage must leave a whole program; fail the build when it does not\n\
+                 RUN go build -o {path} . && {path} -h >/dev/null 2>&1 || test -s {path}\nCOPY --from=build {path} {path}"
+            ),
+            Self::NoShebang => format!("RUN sed -i '1i #!/bin/sh' {path}"),
+            Self::ByteOrderMark => format!("RUN sed -i '1s/^\\xEF\\xBB\\xBF//' {path}"),
+        }
+    }
+}
+
+fn matches(case: &Case) -> Vec<Finding> {
+    attempts(case)
+        .iter()
+        .filter_map(|attempt| {
+            let file = attempt.file?.present()?;
+            let reason = reason(attempt, file)?;
+            Some(finding(attempt, file, reason))
+        })
+        .collect()
+}
+
+fn reason(attempt: &Attempt<'_>, file: &File) -> Option<Reason> {
+    if file.kind != FileKind::Regular {
+        return None;
+    }
+    let content = file.content.get()?;
+    if let Content::Elf(elf) = content {
+        let died = match attempt.seen {
+            Seen::Refused(process, failure) => {
+                failure.errno == Errno::EFAULT
+                    && process.exit.is_none_or(|exit| exit.signal == Some(Signal::SEGV))
+                    || failure.errno == Errno::ENOEXEC
+            }
+            Seen::Checked(..) => false,
+            Seen::Past(state) => state.exit_code == Some(139),
+        };
+        return (elf.truncated && died).then_some(Reason::Truncated);
+    }
+    if !attempt.refused_with(Errno::ENOEXEC) || runs_it_itself(attempt) {
+        return None;
+    }
+    match content {
+        Content::Empty => Some(Reason::Empty),
+        Content::ByteOrderMarkedScript => Some(Reason::ByteOrderMark),
+        Content::Other { text: true } => Some(Reason::NoShebang),
+        Content::Other { text: false } => Some(Reason::NoProgram),
+        Content::Script(_) | Content::Elf(_) => None,
+    }
+}
+
+/// Shells read a file that the kernel refuses with ENOEXEC as a script of their own (POSIX sh, command search).
+fn runs_it_itself(attempt: &Attempt<'_>) -> bool {
+    const SHELLS: [&str; 8] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"];
+    match attempt.seen {
+        Seen::Refused(process, failure) => {
+            let program = process.program.as_ref().map_or("", |program| program.path.as_str());
+            let name = program.rsplit('/').next().unwrap_or_default();
+            SHELLS.contains(&name) || SHELLS.contains(&failure.comm.as_str())
+        }
+        Seen::Checked(..) | Seen::Past(_) => false,
+    }
+}
+
+fn finding(attempt: &Attempt<'_>, file: &File, reason: Reason) -> Finding {
+    let path = &attempt.path;
+    let mut evidence = attempt.evidence();
+    evidence.push(files(format!("{path} {} ({} bytes)", reason.says(), file.size_bytes)));
+    Finding {
+        severity: Severity::Error,
+        confidence: attempt.confidence(),
+        subject: format!("{path}: {}", reason.name()),
+        summary: format!("{path} cannot be executed: it {}", reason.says()),
+        remedy: reason.remedy(path),
+        evidence,
+        at: attempt.at,
+    }
+}

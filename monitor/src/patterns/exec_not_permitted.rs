@@ -1,0 +1,100 @@
+//! The file is there and may not be executed: says which rule forbids it.
+
+use super::{
+    Need, Pattern,
+    permission::{self, Refusal},
+    start::{Attempt, Seen, attempts},
+    wording::{config, files},
+};
+use crate::{
+    case::Case,
+    model::{
+        diagnosis::{Confidence, Finding, Severity},
+        errno::Errno,
+        fact::{Content, File},
+        text::inert,
+    },
+};
+use monitor_common::probe::Probe;
+
+pub(super) const PATTERN: Pattern = Pattern {
+    id: "exec-not-permitted",
+    severity: Severity::Error,
+    title: "The program is there, but may not be executed",
+    symptom: "`permission denied` at create (exit code 126), `operation not permitted` or `text file busy` at start \
+        (exit code 1, 255 with recent runc). From Go: `fork/exec /app/x: permission denied`.",
+    evidence: "`execve` returns EPERM, EACCES or ETXTBSY, or the runtime's init stage ends before any `execve`; the \
+        container's files and configuration name the rule. Reasons: `file-capabilities` (a capability of the file with \
+        the effective bit is not in the bounding set), `mode` (no x bit for the container's user, or a directory), \
+        `directory-mode` (a directory above may not be searched), `noexec-mount`, `text-busy`, `denied` (the files allow \
+        it: seccomp or a security module).",
+    look_alikes: "- A setuid binary under `--user` starts: no event.\n\
+        - The script is fine and its interpreter is not: judged by the interpreter's own mode and capabilities.\n\
+        - A missing file: `entrypoint-not-found`.",
+    remedy: "`file-capabilities`: `setcap -r`, or grant the capability (ports below 1024 need none on current Docker). \
+        `mode`: `COPY --chmod=0755`. `noexec-mount`: start it from another mount.",
+    limits: "Whether seccomp, AppArmor or SELinux refused is not told apart yet: reason `denied`, confidence medium.",
+    needs: &[Need::Probe(Probe::ExecFailed), Need::Probe(Probe::Exit), Need::Entrypoint],
+    matches,
+};
+
+fn matches(case: &Case) -> Vec<Finding> {
+    attempts(case)
+        .iter()
+        .filter_map(|attempt| {
+            let file = attempt.file?.present()?;
+            find(case, attempt, file)
+        })
+        .collect()
+}
+
+fn find(case: &Case, attempt: &Attempt<'_>, file: &File) -> Option<Finding> {
+    let own = permission::refusal(case, file);
+    let (culprit, refusal) = match own {
+        Some(refusal) => (file, Some(refusal)),
+        None => runner(file).map_or((file, None), |runner| (runner, permission::refusal(case, runner))),
+    };
+    let refusal = match attempt.seen {
+        Seen::Refused(_, failure) => match failure.errno {
+            Errno::ETXTBSY => Refusal::TextBusy,
+            Errno::EPERM => refusal.filter(|r| r.is_eperm()).unwrap_or(Refusal::Denied),
+            Errno::EACCES => refusal.filter(|r| !r.is_eperm()).unwrap_or(Refusal::Denied),
+            _ => return None,
+        },
+        // Before the execve the runtime looks at modes and mounts, not at capabilities.
+        Seen::Checked(..) => refusal.filter(|r| !r.is_eperm())?,
+        Seen::Past(_) => refusal?,
+    };
+    Some(finding(case, attempt, culprit, &refusal))
+}
+
+/// The interpreter of a script, or the loader of a program, where it exists.
+fn runner(file: &File) -> Option<&File> {
+    let interpreter = match file.content.get()? {
+        Content::Script(script) => &script.interpreter,
+        Content::Elf(elf) => elf.interpreter.as_ref()?,
+        Content::Empty | Content::ByteOrderMarkedScript | Content::Other { .. } => return None,
+    };
+    interpreter.file.get()?.present()
+}
+
+fn finding(case: &Case, attempt: &Attempt<'_>, culprit: &File, refusal: &Refusal) -> Finding {
+    let path = &attempt.path;
+    let culprit_path = inert(&culprit.path);
+    let mut evidence = attempt.evidence();
+    evidence.push(files(format!("{culprit_path} {}", refusal.fact(culprit))));
+    if let Some(user) = case.config.get() {
+        evidence.push(config(format!("the container runs as UID {} GID {}", user.uid, user.gid)));
+    }
+    let confidence =
+        if matches!(refusal, Refusal::Denied) { Confidence::Medium } else { attempt.confidence() };
+    Finding {
+        severity: Severity::Error,
+        confidence,
+        subject: format!("{path}: {}", refusal.name()),
+        summary: format!("{path} may not be executed: {culprit_path} {}", refusal.fact(culprit)),
+        remedy: refusal.remedy(&culprit_path),
+        evidence,
+        at: attempt.at,
+    }
+}

@@ -1,0 +1,190 @@
+//! Which rule forbids a container's user to execute a file, from its mode, mount and capabilities.
+
+use crate::{
+    case::Case,
+    model::{
+        fact::{Config, File, FileKind},
+        text::inert,
+    },
+};
+
+/// `CAP_DAC_OVERRIDE` of capabilities(7).
+const CAP_DAC_OVERRIDE: u32 = 1;
+
+/// The rule that forbids it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Capabilities of the file that the bounding set lacks, as a bit mask.
+    FileCapabilities(u64),
+    Directory,
+    Mode,
+    DirectoryMode(String, u32),
+    NoexecMount(String),
+    TextBusy,
+    /// Nothing in the files forbids it: seccomp or a security module.
+    Denied,
+}
+
+impl Refusal {
+    /// The reason's name in the diagnosis.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::FileCapabilities(_) => "file-capabilities",
+            Self::Directory | Self::Mode => "mode",
+            Self::DirectoryMode(..) => "directory-mode",
+            Self::NoexecMount(_) => "noexec-mount",
+            Self::TextBusy => "text-busy",
+            Self::Denied => "denied",
+        }
+    }
+
+    /// execve(2) answers EPERM, not EACCES.
+    pub(super) fn is_eperm(&self) -> bool {
+        matches!(self, Self::FileCapabilities(_))
+    }
+
+    /// What is said of the file.
+    pub(super) fn fact(&self, file: &File) -> String {
+        match self {
+            Self::FileCapabilities(missing) => {
+                format!(
+                    "has file capabilities that the container may not have: {}",
+                    capability_names(*missing)
+                )
+            }
+            Self::Directory => "is a directory".to_owned(),
+            Self::Mode => format!(
+                "has mode {:04o}, owner {}:{}: no execute permission for the container's user",
+                file.mode, file.uid, file.gid
+            ),
+            Self::DirectoryMode(directory, mode) => {
+                format!(
+                    "lies below {} (mode {mode:04o}), which the container's user may not search",
+                    inert(directory)
+                )
+            }
+            Self::NoexecMount(mount) => format!("lies on {}, which is mounted noexec", inert(mount)),
+            Self::TextBusy => "is open for writing in another process".to_owned(),
+            Self::Denied => "is executable by its mode; seccomp or a security module refused".to_owned(),
+        }
+    }
+
+    /// A change that can be pasted.
+    pub(super) fn remedy(&self, path: &str) -> String {
+        match self {
+            Self::FileCapabilities(missing) => format!(
+                "RUN setcap -r {path}\n# or grant what the file asks for\ndocker run --cap-add {} …",
+                capability_names(*missing).replace("CAP_", "").replace(", ", " --cap-add ")
+            ),
+            Self::Directory => {
+                "# name the program inside the directory\nENTRYPOINT [\"/app/server\"]".to_owned()
+            }
+            Self::Mode => format!("COPY --chmod=0755 --from=build /out/app {path}"),
+            Self::DirectoryMode(directory, _) => format!("RUN chmod a+x {}", inert(directory)),
+            Self::NoexecMount(mount) => {
+                format!(
+                    "# start the program from a path outside {mount}, or mount it exec\ndocker run --tmpfs {mount}:exec …",
+                    mount = inert(mount)
+                )
+            }
+            Self::TextBusy => {
+                "# finish writing before starting: write to a temporary name, close it, then rename it"
+                    .to_owned()
+            }
+            Self::Denied => "# compare with a run without the profile, on a test machine\n\
+                docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined …"
+                .to_owned(),
+        }
+    }
+}
+
+/// The first rule that forbids the container's user to execute the file.
+pub(super) fn refusal(case: &Case, file: &File) -> Option<Refusal> {
+    let config = case.config.get()?;
+    if let Some((directory, mode)) = &file.closed_directory {
+        return Some(Refusal::DirectoryMode(directory.clone(), *mode));
+    }
+    match file.kind {
+        FileKind::Directory => return Some(Refusal::Directory),
+        FileKind::Other => return Some(Refusal::Mode),
+        FileKind::Regular => {}
+    }
+    if let Some(mount) = &file.noexec_mount {
+        return Some(Refusal::NoexecMount(mount.clone()));
+    }
+    if !may_execute(config, file) {
+        return Some(Refusal::Mode);
+    }
+    let wanted = file.capabilities.filter(|caps| caps.effective)?.permitted;
+    let missing = wanted & !config.bounding_caps?;
+    (missing != 0).then_some(Refusal::FileCapabilities(missing))
+}
+
+/// The x bit of the one class that applies; with `CAP_DAC_OVERRIDE` any x bit will do.
+fn may_execute(config: &Config, file: &File) -> bool {
+    let overrides = config.effective_caps.is_some_and(|caps| caps & (1 << CAP_DAC_OVERRIDE) != 0);
+    if overrides && config.uid == 0 {
+        return file.mode & 0o111 != 0;
+    }
+    let in_group = file.gid == config.gid || config.additional_gids.contains(&file.gid);
+    let bit = if file.uid == config.uid {
+        0o100
+    } else if in_group {
+        0o010
+    } else {
+        0o001
+    };
+    file.mode & bit != 0
+}
+
+/// Names of capabilities(7) in the order of their numbers.
+const CAPABILITIES: [&str; 41] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
+];
+
+/// The names of a capability mask, joined with commas.
+fn capability_names(mask: u64) -> String {
+    let names =
+        CAPABILITIES.iter().enumerate().filter(|(number, _)| mask >> number & 1 == 1).map(|(_, name)| *name);
+    names.collect::<Vec<_>>().join(", ")
+}

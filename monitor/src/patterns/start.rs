@@ -1,0 +1,171 @@
+//! Attempts to start a program that came to nothing: the ground that all exec patterns stand on.
+
+use crate::{
+    case::{Case, ExecFailure, ExitSeen, Process},
+    engine::EXEC_SETTLE_NS,
+    model::{
+        diagnosis::{Confidence, Evidence, Source},
+        errno::Errno,
+        fact::{FileFact, RuntimeState},
+        text::inert,
+        time::BootNs,
+    },
+};
+
+/// How gomon knows of the attempt.
+#[derive(Clone, Copy)]
+pub(super) enum Seen<'a> {
+    /// The kernel refused the execve.
+    Refused(&'a Process, &'a ExecFailure),
+    /// The runtime's init stage ended before any execve: it checks the file first.
+    Checked(&'a Process, ExitSeen),
+    /// It was over before gomon looked; only the runtime remembers.
+    Past(&'a RuntimeState),
+}
+
+/// One attempt that failed for good.
+pub(super) struct Attempt<'a> {
+    pub(super) at: BootNs,
+    pub(super) seen: Seen<'a>,
+    /// The program, inert.
+    pub(super) path: String,
+    pub(super) file: Option<&'a FileFact>,
+    /// It is the container's own command.
+    pub(super) is_entrypoint: bool,
+}
+
+impl Attempt<'_> {
+    /// The kernel's errno, where it was the kernel that refused.
+    pub(super) fn errno(&self) -> Option<Errno> {
+        match self.seen {
+            Seen::Refused(_, failure) => Some(failure.errno),
+            Seen::Checked(..) | Seen::Past(_) => None,
+        }
+    }
+
+    /// Either the kernel said so, or nobody can ask the kernel any more.
+    pub(super) fn refused_with(&self, errno: Errno) -> bool {
+        match self.seen {
+            Seen::Refused(_, failure) => failure.errno == errno,
+            Seen::Checked(..) => false,
+            Seen::Past(_) => true,
+        }
+    }
+
+    /// As sure as the pattern's rule, unless the attempt itself was not seen.
+    pub(super) fn confidence(&self) -> Confidence {
+        match self.seen {
+            Seen::Refused(..) | Seen::Checked(..) => Confidence::Certain,
+            Seen::Past(_) => Confidence::High,
+        }
+    }
+
+    /// What was seen, as evidence.
+    pub(super) fn evidence(&self) -> Vec<Evidence> {
+        match self.seen {
+            Seen::Refused(process, failure) => {
+                let who = if process.ns_pid == 1 { "PID 1 of the container" } else { "a process" };
+                let fact = format!(
+                    "execve(\"{}\") by {} ({who}) failed with {}",
+                    inert(&failure.path),
+                    inert(&failure.comm),
+                    failure.errno
+                );
+                let mut all = vec![Evidence { at: Some(failure.at), source: Source::Kernel, fact }];
+                all.extend(process.exit.map(|exit| ended(exit, "it")));
+                all
+            }
+            Seen::Checked(process, exit) => {
+                let fact = format!(
+                    "{} (PID 1 of the container) ended before any execve: the runtime checks the command first",
+                    inert(&process.comm)
+                );
+                let checked = Evidence { at: Some(exit.at), source: Source::Kernel, fact };
+                vec![checked, ended(exit, "it")]
+            }
+            Seen::Past(state) => vec![past(state)],
+        }
+    }
+}
+
+/// The end of a process, as evidence.
+pub(super) fn ended(exit: ExitSeen, who: &str) -> Evidence {
+    let fact = match exit.signal {
+        Some(signal) => format!("{who} was ended by {signal} (exit code {})", exit.shell_code()),
+        None => format!("{who} exited with code {}", exit.code),
+    };
+    Evidence { at: Some(exit.at), source: Source::Kernel, fact }
+}
+
+/// What the runtime remembers, as evidence.
+fn past(state: &RuntimeState) -> Evidence {
+    let mut fact = format!("the runtime reports status {}", inert(&state.status));
+    if let Some(code) = state.exit_code {
+        fact.push_str(&format!(", exit code {code}"));
+    }
+    if !state.error.is_empty() {
+        fact.push_str(&format!(", error: {}", inert(&state.error)));
+    }
+    Evidence { at: None, source: Source::Runtime, fact }
+}
+
+/// All attempts of a run that failed for good.
+pub(super) fn attempts(case: &Case) -> Vec<Attempt<'_>> {
+    let mut found: Vec<Attempt<'_>> = case.processes().flat_map(|process| refused(case, process)).collect();
+    found.extend(checked(case));
+    if found.is_empty() {
+        found.extend(over(case));
+    }
+    found
+}
+
+/// Failures that no success followed: a search along PATH that ended well has none.
+fn refused<'a>(case: &'a Case, process: &'a Process) -> impl Iterator<Item = Attempt<'a>> {
+    let settled =
+        |failure: &&ExecFailure| process.exit.is_some() || case.now.since(failure.at) >= EXEC_SETTLE_NS;
+    process.exec_failures.iter().filter(settled).map(move |failure| {
+        let is_entrypoint = process.is_init(case) && process.is_runtime_stage();
+        // After the point of no return the path is unreadable; then it is the one that the container starts with.
+        let path = if failure.path.is_empty() { command(case) } else { failure.path.clone() };
+        let entrypoint = || case.entrypoint.get().filter(|_| is_entrypoint).and_then(|e| e.file.get());
+        Attempt {
+            at: failure.at,
+            seen: Seen::Refused(process, failure),
+            file: case.file(&path).or_else(entrypoint),
+            path: inert(&path).into_owned(),
+            is_entrypoint,
+        }
+    })
+}
+
+/// PID 1 ended while it still was the runtime's init stage, and never called execve.
+fn checked(case: &Case) -> Option<Attempt<'_>> {
+    let init = case.init()?;
+    let exit = init.exit?;
+    let never_tried = init.is_runtime_stage() && init.exec_failures.is_empty() && case.from_birth;
+    let failed = exit.code != 0 && exit.signal.is_none();
+    (never_tried && failed).then(|| at_entrypoint(case, exit.at, Seen::Checked(init, exit)))
+}
+
+/// The container was dead, or between two lives, when gomon came.
+fn over(case: &Case) -> Option<Attempt<'_>> {
+    let (at, state) = case.runtime_state.as_ref()?;
+    // What docker and containerd report when a command cannot be started, 139 for one that is cut off.
+    let failed = state.exit_code.is_some_and(|code| matches!(code, 1 | 126 | 127 | 128 | 139 | 255));
+    let is_over = !matches!(state.status.as_str(), "running" | "paused");
+    (is_over && failed && !case.from_birth).then(|| at_entrypoint(case, *at, Seen::Past(state)))
+}
+
+fn at_entrypoint<'a>(case: &'a Case, at: BootNs, seen: Seen<'a>) -> Attempt<'a> {
+    let file = case.entrypoint.get().and_then(|entrypoint| entrypoint.file.get());
+    Attempt { at, seen, path: inert(&command(case)).into_owned(), file, is_entrypoint: true }
+}
+
+/// The command that the container was told to run.
+fn command(case: &Case) -> String {
+    let Some(entrypoint) = case.entrypoint.get() else { return String::new() };
+    match entrypoint.file.get() {
+        Some(FileFact::Present(file)) => file.path.clone(),
+        Some(FileFact::Absent { .. }) | None => entrypoint.command.clone(),
+    }
+}

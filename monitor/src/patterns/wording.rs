@@ -1,0 +1,83 @@
+//! Sentences that several patterns say.
+
+use crate::model::{
+    diagnosis::{Evidence, Source},
+    fact::{Elf, GoBuild, Libc, LibcKind},
+    text::inert,
+    time::BootNs,
+};
+
+/// A kernel event as evidence.
+pub(super) fn kernel(at: BootNs, fact: impl Into<String>) -> Evidence {
+    Evidence { at: Some(at), source: Source::Kernel, fact: fact.into() }
+}
+
+/// A finding in the container's files as evidence.
+pub(super) fn files(fact: impl Into<String>) -> Evidence {
+    Evidence { at: None, source: Source::Files, fact: fact.into() }
+}
+
+/// A line of the container's configuration as evidence.
+pub(super) fn config(fact: impl Into<String>) -> Evidence {
+    Evidence { at: None, source: Source::Config, fact: fact.into() }
+}
+
+/// `e_machine` in the words of GOARCH where Go has one, elf(5) otherwise.
+pub(super) fn machine(machine: u16) -> String {
+    match machine {
+        3 => "386".to_owned(),
+        8 => "mips".to_owned(),
+        20 => "ppc".to_owned(),
+        21 => "ppc64".to_owned(),
+        22 => "s390x".to_owned(),
+        40 => "arm".to_owned(),
+        62 => "amd64".to_owned(),
+        183 => "arm64".to_owned(),
+        243 => "riscv64".to_owned(),
+        258 => "loong64".to_owned(),
+        other => format!("e_machine {other}"),
+    }
+}
+
+/// The container's C library in a few words.
+pub(super) fn libc(libc: Option<&Libc>) -> String {
+    let Some(libc) = libc else { return "no C library".to_owned() };
+    let name = match libc.kind {
+        LibcKind::Glibc => "glibc",
+        LibcKind::Musl => "musl",
+    };
+    match &libc.version {
+        Some(version) => format!("{name} {}", inert(version)),
+        None => name.to_owned(),
+    }
+}
+
+/// How the Go binary was built, as evidence; `None` for a file that is no Go program.
+pub(super) fn go_build(path: &str, elf: &Elf) -> Option<Evidence> {
+    let build = elf.go.get()?.as_ref()?;
+    let mut fact = format!("{path} was built with {}", inert(&build.version));
+    for key in ["CGO_ENABLED", "-buildmode", "GOARCH", "-ldflags"] {
+        if let Some(value) = setting(build, key) {
+            fact.push_str(&format!(" {key}={}", inert(value)));
+        }
+    }
+    Some(files(fact))
+}
+
+/// A build setting of `go version -m`.
+pub(super) fn setting<'a>(build: &'a GoBuild, key: &str) -> Option<&'a str> {
+    build.settings.get(key).map(String::as_str)
+}
+
+/// Bytes as people write memory sizes: whole MiB from 10 MiB on, else KiB.
+pub(super) fn bytes(count: u64) -> String {
+    const KIB: u64 = 1024;
+    const MIB: u64 = 1024 * KIB;
+    if count >= 10 * MIB { format!("{} MiB", count / MIB) } else { format!("{} KiB", count / KIB) }
+}
+
+/// Nanoseconds as seconds with one digit.
+pub(super) fn seconds(ns: u64) -> String {
+    let tenths = ns / 100_000_000;
+    format!("{}.{} s", tenths / 10, tenths % 10)
+}
