@@ -1,5 +1,6 @@
 //! gomon names why a Go container fails: the library behind the `gomon` binary.
 
 pub mod case;
+pub mod inspect;
 pub mod model;
 pub mod patterns;
