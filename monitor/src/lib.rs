@@ -3,6 +3,7 @@
 pub mod case;
 pub mod decode;
 pub mod engine;
+pub mod inspect;
 #[cfg(feature = "kernel")]
 pub mod kernel;
 pub mod ledger;

@@ -1,6 +1,6 @@
 //! What inspection can learn about a container. Unknown is not absent: it says why nobody knows.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,11 @@ impl<T> Known<T> {
             Self::Is(value) => Some(value),
             Self::Unknown(_) => None,
         }
+    }
+
+    /// Nobody knows, for this reason.
+    pub fn unknown(reason: impl fmt::Display) -> Self {
+        Self::Unknown(reason.to_string())
     }
 }
 
@@ -113,7 +118,7 @@ pub struct Entrypoint {
 #[serde(rename_all = "snake_case")]
 pub enum FileFact {
     Absent {
-        /// The path that was looked up.
+        /// The path that was looked up; a command as written where no directory of `PATH` has it.
         path: String,
         /// The first component that does not exist, as an absolute path; for a dangling link its target.
         missing: String,
@@ -240,10 +245,15 @@ pub struct VersionNeed {
 
 /// How the shared libraries of a program resolve inside the container.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Libraries {
     /// Resolved paths by name.
     pub found: BTreeMap<String, String>,
     pub missing: Vec<MissingLibrary>,
+    /// Files of the right name that the loader passes over or fails on.
+    pub rejected: Vec<RejectedLibrary>,
+    /// Symbol versions that a found library does not define. glibc ends the program for each; musl ignores versions.
+    pub unmet: Vec<UnmetVersion>,
 }
 
 /// A library that no search path has.
@@ -254,6 +264,30 @@ pub struct MissingLibrary {
     pub wanted_by: String,
     /// The directories that were searched, in order.
     pub searched: Vec<String>,
+}
+
+/// A file that has a wanted library's name and cannot be it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedLibrary {
+    pub name: String,
+    pub path: String,
+    /// Not ELF, another class or machine, not readable for the container's user, on a noexec mount.
+    pub reason: String,
+}
+
+/// A symbol version that one file of a program needs and the library at hand lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnmetVersion {
+    /// For example `libc.so.6`.
+    pub library: String,
+    /// Where that library was found.
+    pub path: String,
+    /// For example `GLIBC_2.34`.
+    pub version: String,
+    /// The highest version of the same family that the library defines.
+    pub highest_offered: Option<String>,
+    /// The file that needs it: the program itself or one of its libraries.
+    pub wanted_by: String,
 }
 
 /// The first line of a script.
@@ -302,11 +336,25 @@ pub enum LibcKind {
 
 /// The places where Go looks for root certificates (crypto/x509/root_linux.go), as found in the container.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TrustStore {
     /// Bundle files in Go's order, `SSL_CERT_FILE` alone where it is set.
     pub files: Vec<(String, TrustState)>,
     /// Directories in Go's order, those of `SSL_CERT_DIR` where it is set.
     pub directories: Vec<(String, TrustState)>,
+    /// The validity of the certificates in the first bundle that has any.
+    pub dates: Option<CertificateDates>,
+}
+
+/// The validity of a bundle's certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateDates {
+    /// Seconds since the Unix epoch.
+    pub newest_not_before_s: i64,
+    /// How many were past `notAfter` when gomon looked.
+    pub expired: u32,
+    /// When gomon looked, seconds since the Unix epoch.
+    pub looked_s: i64,
 }
 
 /// What a bundle file or directory offers.

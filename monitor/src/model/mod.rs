@@ -1,5 +1,6 @@
 //! The words of gomon: events, facts, observations and diagnoses as plain values. Pure; serialisable; no IO.
 
+pub mod access;
 pub mod container;
 pub mod diagnosis;
 pub mod errno;

@@ -1,0 +1,166 @@
+//! Finds the OCI bundle of a container by its id in the places where runtimes keep them. Asks no daemon.
+
+use std::path::{Path, PathBuf};
+
+use super::host::Host;
+use crate::model::container::{ContainerId, Runtime};
+
+/// A place below the host's root where a runtime keeps bundles: `*` stands for one directory, `{id}` for the container's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub pattern: String,
+    pub runtime: Runtime,
+}
+
+impl Place {
+    pub fn new(pattern: &str, runtime: Runtime) -> Self {
+        Self { pattern: pattern.to_owned(), runtime }
+    }
+}
+
+/// Where bundles are looked for, in this order.
+#[derive(Debug, Clone)]
+pub struct Bundles {
+    pub places: Vec<Place>,
+}
+
+/// The bundle directory of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleDirectory {
+    pub id: ContainerId,
+    /// As seen from the host's root.
+    pub path: PathBuf,
+    pub runtime: Runtime,
+}
+
+/// More directories than this behind one `*` are not looked at.
+const WILDCARD_LIMIT: usize = 256;
+/// More containers than this in one place are not listed.
+const LIST_LIMIT: usize = 4096;
+
+const DEFAULT_PLACES: [(&str, Runtime); 11] = [
+    ("/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/{id}", Runtime::Docker),
+    ("/run/containerd/io.containerd.runtime.v2.task/moby/{id}", Runtime::Docker),
+    ("/run/containerd/io.containerd.runtime.v2.task/*/{id}", Runtime::Containerd),
+    ("/run/k3s/containerd/io.containerd.runtime.v2.task/*/{id}", Runtime::Containerd),
+    ("/run/k0s/containerd/io.containerd.runtime.v2.task/*/{id}", Runtime::Containerd),
+    ("/var/snap/microk8s/common/run/containerd/io.containerd.runtime.v2.task/*/{id}", Runtime::Containerd),
+    // CRI-O and podman share containers/storage; the annotations tell them apart.
+    ("/run/containers/storage/overlay-containers/{id}/userdata", Runtime::CriO),
+    ("/var/lib/containers/storage/overlay-containers/{id}/userdata", Runtime::Podman),
+    ("/run/user/*/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/{id}", Runtime::Docker),
+    ("/run/user/*/containers/overlay-containers/{id}/userdata", Runtime::Podman),
+    ("/home/*/.local/share/containers/storage/overlay-containers/{id}/userdata", Runtime::Podman),
+];
+
+impl Default for Bundles {
+    fn default() -> Self {
+        Self { places: DEFAULT_PLACES.map(|(pattern, runtime)| Place::new(pattern, runtime)).to_vec() }
+    }
+}
+
+impl Bundles {
+    /// The bundle of this container: the first place that has a `config.json` for it.
+    pub fn find(&self, host: &Host, id: &ContainerId) -> Option<BundleDirectory> {
+        if !is_plain(&id.0) {
+            return None;
+        }
+        self.places.iter().find_map(|place| {
+            let (before, after) = place.pattern.split_once("{id}")?;
+            expand(host, before).into_iter().find_map(|parent| {
+                let path = PathBuf::from(format!("{parent}{}{after}", id.0));
+                has_config(host, &path).then(|| BundleDirectory {
+                    id: id.clone(),
+                    path,
+                    runtime: place.runtime,
+                })
+            })
+        })
+    }
+
+    /// All bundles that are there, each id once.
+    pub fn all(&self, host: &Host) -> Vec<BundleDirectory> {
+        let mut found: Vec<BundleDirectory> = Vec::new();
+        for place in &self.places {
+            let Some((before, after)) = place.pattern.split_once("{id}") else { continue };
+            for parent in expand(host, before) {
+                for name in host.names(Path::new(&parent), LIST_LIMIT) {
+                    let path = PathBuf::from(format!("{parent}{name}{after}"));
+                    let known = found.iter().any(|bundle| bundle.id.0 == name);
+                    if !known && is_plain(&name) && has_config(host, &path) {
+                        found.push(BundleDirectory { id: ContainerId(name), path, runtime: place.runtime });
+                    }
+                }
+            }
+        }
+        found
+    }
+}
+
+fn has_config(host: &Host, directory: &Path) -> bool {
+    host.locate(&directory.join("config.json")).is_ok()
+}
+
+/// An id becomes a path component: nothing that could climb out of the place.
+fn is_plain(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= 128
+        && !id.starts_with('.')
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// The directories that a pattern with `*` components stands for.
+fn expand(host: &Host, pattern: &str) -> Vec<String> {
+    let Some((before, after)) = pattern.split_once('*') else { return vec![pattern.to_owned()] };
+    host.names(Path::new(before), WILDCARD_LIMIT)
+        .into_iter()
+        .flat_map(|name| expand(host, &format!("{before}{name}{after}")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn host_with(bundles: &[&str]) -> (tempfile::TempDir, Host) {
+        let dir = tempfile::tempdir().unwrap();
+        for bundle in bundles {
+            let path = dir.path().join(bundle);
+            fs::create_dir_all(&path).unwrap();
+            fs::write(path.join("config.json"), "{}").unwrap();
+        }
+        let host = Host::new(dir.path(), Path::new("/proc")).unwrap();
+        (dir, host)
+    }
+
+    #[test]
+    fn each_runtime_has_its_place() {
+        let (_dir, host) = host_with(&[
+            "run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/aaa",
+            "run/containerd/io.containerd.runtime.v2.task/k8s.io/bbb",
+            "run/containerd/io.containerd.runtime.v2.task/moby/ccc",
+            "var/lib/containers/storage/overlay-containers/ddd/userdata",
+            "run/user/1000/containers/overlay-containers/eee/userdata",
+        ]);
+        let runtime = |id: &str| host.bundles.find(&host, &ContainerId(id.into())).map(|b| b.runtime);
+        assert_eq!(runtime("aaa"), Some(Runtime::Docker));
+        assert_eq!(runtime("bbb"), Some(Runtime::Containerd));
+        assert_eq!(runtime("ccc"), Some(Runtime::Docker));
+        assert_eq!(runtime("ddd"), Some(Runtime::Podman));
+        assert_eq!(runtime("eee"), Some(Runtime::Podman));
+        assert_eq!(runtime("fff"), None);
+        let mut ids: Vec<_> = host.bundles.all(&host).into_iter().map(|b| b.id.0).collect();
+        ids.sort();
+        assert_eq!(ids, ["aaa", "bbb", "ccc", "ddd", "eee"]);
+    }
+
+    #[test]
+    fn an_id_that_is_a_path_finds_nothing() {
+        let (_dir, host) = host_with(&["run/containerd/io.containerd.runtime.v2.task/x"]);
+        for id in ["../x", "..", "", "a/b", ".hidden"] {
+            assert_eq!(host.bundles.find(&host, &ContainerId(id.into())), None, "{id}");
+        }
+    }
+}

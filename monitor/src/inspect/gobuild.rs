@@ -1,0 +1,159 @@
+//! Go's build information inside an ELF file: what `go version -m` prints. Any binary may claim to be Go; sizes are capped.
+
+use std::collections::BTreeMap;
+
+use object::{
+    Endianness,
+    read::{
+        ReadRef,
+        elf::{FileHeader, SectionHeader},
+    },
+};
+
+use super::elf::Parts;
+use crate::model::fact::{GoBuild, Known};
+
+/// Marks the 32-byte header, at a multiple of 16 bytes.
+const MAGIC: &[u8; 14] = b"\xff Go buildinf:";
+const ALIGNMENT: usize = 16;
+const HEADER_BYTES: u64 = 32;
+/// Flag: the strings follow the header (Go 1.18 and later); without it, pointers to them.
+const INLINE: u8 = 2;
+const BIG_ENDIAN: u8 = 1;
+/// Without section headers the first writable segment is searched, no further than this.
+const SEARCH_LIMIT_BYTES: u64 = 1 << 20;
+const VERSION_LIMIT_BYTES: u64 = 1 << 10;
+const MODULE_LIMIT_BYTES: u64 = 1 << 20;
+const LIST_LIMIT: usize = 2048;
+const VALUE_LIMIT_BYTES: usize = 4 << 10;
+
+/// The build information, `Is(None)` where the file has none.
+pub(super) fn read<E: FileHeader<Endian = Endianness>>(parts: &Parts<'_, E>) -> Known<Option<GoBuild>> {
+    let Some(at) = find(parts) else { return Known::Is(None) };
+    match strings(parts, at) {
+        Some((version, module)) => Known::Is(Some(parse(&version, &module))),
+        None => Known::unknown("Go's build information is damaged"),
+    }
+}
+
+/// The offset of the header in the file.
+fn find<E: FileHeader<Endian = Endianness>>(parts: &Parts<'_, E>) -> Option<u64> {
+    let section = parts.header.sections(parts.endian, parts.data).ok().and_then(|sections| {
+        let (_, section) = sections.section_by_name(parts.endian, b".go.buildinfo")?;
+        section.file_range(parts.endian)
+    });
+    let (start, size) = section.or_else(|| parts.first_writable())?;
+    let size = size.min(SEARCH_LIMIT_BYTES).min(parts.data.len().ok()?.saturating_sub(start));
+    let bytes = parts.data.read_bytes_at(start, size).ok()?;
+    let place = bytes.chunks(ALIGNMENT).position(|chunk| chunk.starts_with(MAGIC))?;
+    start.checked_add(u64::try_from(place.checked_mul(ALIGNMENT)?).ok()?)
+}
+
+/// The version and the module text.
+fn strings<E: FileHeader<Endian = Endianness>>(parts: &Parts<'_, E>, at: u64) -> Option<(String, String)> {
+    let header = parts.data.read_bytes_at(at, HEADER_BYTES).ok()?;
+    let (&pointer_bytes, &flags) = (header.get(14)?, header.get(15)?);
+    if flags & INLINE != 0 {
+        let mut cursor = at.checked_add(HEADER_BYTES)?;
+        let version = inline(parts, &mut cursor, VERSION_LIMIT_BYTES)?;
+        let module = inline(parts, &mut cursor, MODULE_LIMIT_BYTES)?;
+        return Some((text(version), text(unwrapped(module))));
+    }
+    let pointers = Pointers { bytes: u64::from(pointer_bytes), big_endian: flags & BIG_ENDIAN != 0 };
+    if !matches!(pointers.bytes, 4 | 8) {
+        return None;
+    }
+    let version = pointers.string(parts, at.checked_add(16)?, VERSION_LIMIT_BYTES)?;
+    let module = pointers.string(parts, at.checked_add(16 + pointers.bytes)?, MODULE_LIMIT_BYTES);
+    Some((text(version), text(unwrapped(module.unwrap_or_default()))))
+}
+
+/// A length as a varint, then the bytes.
+fn inline<'a, E: FileHeader<Endian = Endianness>>(
+    parts: &Parts<'a, E>,
+    cursor: &mut u64,
+    limit: u64,
+) -> Option<&'a [u8]> {
+    let mut length = 0_u64;
+    for shift in (0..35).step_by(7) {
+        let &[byte] = parts.data.read_bytes_at(*cursor, 1).ok()? else { return None };
+        *cursor = cursor.checked_add(1)?;
+        length |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            let bytes = parts.data.read_bytes_at(*cursor, Some(length).filter(|&l| l <= limit)?).ok()?;
+            *cursor = cursor.checked_add(length)?;
+            return Some(bytes);
+        }
+    }
+    None
+}
+
+/// The form of Go 1.17 and earlier: the header points at Go strings.
+#[derive(Clone, Copy)]
+struct Pointers {
+    bytes: u64,
+    big_endian: bool,
+}
+
+impl Pointers {
+    fn word<E: FileHeader<Endian = Endianness>>(self, parts: &Parts<'_, E>, at: u64) -> Option<u64> {
+        let bytes = parts.data.read_bytes_at(at, self.bytes).ok()?;
+        let add = |word: u64, &byte: &u8| word << 8 | u64::from(byte);
+        Some(if self.big_endian { bytes.iter().fold(0, add) } else { bytes.iter().rev().fold(0, add) })
+    }
+
+    fn string<'a, E: FileHeader<Endian = Endianness>>(
+        self,
+        parts: &Parts<'a, E>,
+        at: u64,
+        limit: u64,
+    ) -> Option<&'a [u8]> {
+        let (header, _) = parts.locate(self.word(parts, at)?)?;
+        let (start, left) = parts.locate(self.word(parts, header)?)?;
+        let length = self.word(parts, header.checked_add(self.bytes)?)?;
+        parts.data.read_bytes_at(start, Some(length).filter(|&l| l <= limit && l <= left)?).ok()
+    }
+}
+
+/// The module text without the 16-byte marks around it, which let a debugger find it.
+fn unwrapped(module: &[u8]) -> &[u8] {
+    let inner = module.len().checked_sub(16).and_then(|end| module.get(16..end)).unwrap_or_default();
+    if inner.ends_with(b"\n") { inner } else { &[] }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The lines of the module text: `path`, `mod`, `dep` and `build`, their fields separated by tabs.
+fn parse(version: &str, module: &str) -> GoBuild {
+    let mut build = GoBuild { version: version.to_owned(), ..GoBuild::default() };
+    for line in module.lines() {
+        let Some((word, rest)) = line.split_once('\t') else { continue };
+        let first = rest.split('\t').next().unwrap_or_default();
+        match word {
+            "path" => short(first).clone_into(&mut build.main_path),
+            "mod" => short(first).clone_into(&mut build.module),
+            "dep" if build.dependencies.len() < LIST_LIMIT => {
+                build.dependencies.push(short(first).to_owned())
+            }
+            "build" if build.settings.len() < LIST_LIMIT => setting(rest, &mut build.settings),
+            _ => {}
+        }
+    }
+    build
+}
+
+/// `name=value`, either of them quoted as a Go string where it has blanks or quotes.
+fn setting(text: &str, settings: &mut BTreeMap<String, String>) {
+    let Some((name, value)) = text.split_once('=') else { return };
+    let unquoted = |s: &str| match s.strip_prefix('"').and_then(|s| s.strip_suffix('"')) {
+        Some(inner) => inner.replace("\\\"", "\"").replace("\\\\", "\\"),
+        None => s.trim_matches('`').to_owned(),
+    };
+    settings.insert(short(&unquoted(name)).to_owned(), short(&unquoted(value)).to_owned());
+}
+
+fn short(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(VALUE_LIMIT_BYTES)).unwrap_or_default()
+}

@@ -1,0 +1,137 @@
+//! The host's own files below a root that can be moved: `/` on the machine itself, `/host` in a pod. Reads only.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{self, Read},
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
+
+use super::bundle::Bundles;
+
+/// Where the host's files are, and where container bundles lie below it.
+#[derive(Debug)]
+pub struct Host {
+    root: OwnedFd,
+    proc: PathBuf,
+    pub bundles: Bundles,
+}
+
+/// A file of the host that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error("cannot open {}", path.display())]
+    Open {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} is not a regular file", path.display())]
+    NotRegular { path: PathBuf },
+    #[error("{} is larger than {limit} bytes", path.display())]
+    TooLarge { path: PathBuf, limit: u64 },
+}
+
+impl HostError {
+    /// The file does not exist.
+    pub fn is_absent(&self) -> bool {
+        match self {
+            Self::Open { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+            }
+            Self::NotRegular { .. } | Self::TooLarge { .. } => false,
+        }
+    }
+}
+
+impl Host {
+    /// The host whose files lie below `root` and whose processes are in the procfs at `proc`.
+    pub fn new(root: &Path, proc: &Path) -> Result<Self, HostError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = openat(CWD, root, flags, Mode::empty()).map_err(|e| open_error(root, e))?;
+        Ok(Self { root, proc: proc.to_owned(), bundles: Bundles::default() })
+    }
+
+    /// The machine that gomon itself runs on.
+    pub fn local() -> Result<Self, HostError> {
+        Self::new(Path::new("/"), Path::new("/proc"))
+    }
+
+    /// The file `name` of a process in the host's procfs.
+    pub(super) fn process(&self, pid: u32, name: &str) -> PathBuf {
+        self.proc.join(pid.to_string()).join(name)
+    }
+
+    /// A path that only names the file: nothing is read, no device is opened.
+    pub(super) fn locate(&self, path: &Path) -> Result<OwnedFd, HostError> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        openat2(&self.root, path, flags, Mode::empty(), resolve).map_err(|e| open_error(path, e))
+    }
+
+    /// Opens a regular file for reading.
+    pub(super) fn open(&self, path: &Path) -> Result<File, HostError> {
+        open_located(&self.locate(path)?, path)
+    }
+
+    /// A whole file of at most `limit` bytes.
+    pub(super) fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, HostError> {
+        let mut bytes = Vec::new();
+        self.open(path)?
+            .take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|source| HostError::Open { path: path.to_owned(), source })?;
+        if bytes.len() as u64 > limit {
+            return Err(HostError::TooLarge { path: path.to_owned(), limit });
+        }
+        Ok(bytes)
+    }
+
+    /// At most `limit` names in a directory, in no order; none where it cannot be read.
+    pub(super) fn names(&self, path: &Path, limit: usize) -> Vec<String> {
+        let Ok(fd) = self.locate(path) else { return Vec::new() };
+        names(fd.as_fd(), limit).unwrap_or_default()
+    }
+}
+
+/// At most `limit` names in a directory that was opened with `O_PATH`.
+pub(super) fn names(directory: BorrowedFd<'_>, limit: usize) -> io::Result<Vec<String>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let readable = openat(directory, ".", flags, Mode::empty())?;
+    let mut names = Vec::new();
+    for entry in Dir::new(readable)? {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes()).to_string_lossy().into_owned();
+        if name != "." && name != ".." {
+            names.push(name);
+        }
+        if names.len() >= limit {
+            break;
+        }
+    }
+    Ok(names)
+}
+
+/// Reopens what an `O_PATH` descriptor names, if that is a regular file: such an open neither blocks nor has side effects.
+pub(super) fn reopen(fd: BorrowedFd<'_>) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    Ok(File::from(openat(CWD, format!("/proc/self/fd/{}", fd.as_raw_fd()), flags, Mode::empty())?))
+}
+
+fn open_located(fd: &OwnedFd, path: &Path) -> Result<File, HostError> {
+    let stat = fstat(fd).map_err(|e| open_error(path, e))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(HostError::NotRegular { path: path.to_owned() });
+    }
+    reopen(fd.as_fd()).map_err(|source| HostError::Open { path: path.to_owned(), source })
+}
+
+fn open_error(path: &Path, errno: rustix::io::Errno) -> HostError {
+    HostError::Open { path: path.to_owned(), source: errno.into() }
+}

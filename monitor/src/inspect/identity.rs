@@ -1,0 +1,153 @@
+//! Names a container from what its runtime wrote beside it: annotations, or dockerd's own files.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::{
+    bundle::BundleDirectory,
+    docker::{self, Container},
+    host::Host,
+    oci::Bundle,
+};
+use crate::model::container::{Identity, Runtime};
+
+/// containers/storage keeps all its containers in one file.
+const STORAGE_LIMIT_BYTES: u64 = 16 << 20;
+
+/// The names of the container in `directory`; what nobody wrote down stays empty.
+pub(super) fn identify(host: &Host, directory: &BundleDirectory, bundle: &Bundle) -> Identity {
+    if directory.runtime == Runtime::Docker {
+        return docker_container(host, directory, bundle)
+            .map_or_else(|| unnamed(Runtime::Docker), |container| container.identity());
+    }
+    let mut identity = from_annotations(&bundle.annotations, directory.runtime);
+    if identity.runtime == Runtime::Podman && identity.name.is_empty() {
+        if let Some(stored) = stored(host, directory) {
+            identity.name = stored.names.into_iter().flatten().next().unwrap_or_default();
+            let metadata: Option<Metadata> = serde_json::from_str(&stored.metadata).ok();
+            identity.image = metadata.map(|metadata| metadata.image_name).unwrap_or_default();
+        }
+    }
+    identity
+}
+
+/// What dockerd keeps of a container whose bundle is there.
+pub(super) fn docker_container(
+    host: &Host,
+    directory: &BundleDirectory,
+    bundle: &Bundle,
+) -> Option<Container> {
+    docker::read(host, &directory.id, Some((&bundle.root, &bundle.config.mounts))).ok()
+}
+
+/// Nothing but the runtime.
+pub(super) fn unnamed(runtime: Runtime) -> Identity {
+    Identity { runtime, ..Identity::default() }
+}
+
+fn from_annotations(annotations: &HashMap<String, String>, runtime: Runtime) -> Identity {
+    let first =
+        |names: &[&str]| names.iter().find_map(|name| annotations.get(*name)).cloned().unwrap_or_default();
+    let runtime = match (annotations.get("io.container.manager").map(String::as_str), runtime) {
+        (Some("cri-o"), _) => Runtime::CriO,
+        (Some("libpod"), _) => Runtime::Podman,
+        // Both keep their bundles in the same places; CRI-O alone writes these annotations.
+        (_, Runtime::CriO | Runtime::Podman) => {
+            let cri_o = annotations.keys().any(|name| name.starts_with("io.kubernetes.cri-o."));
+            if cri_o { Runtime::CriO } else { Runtime::Podman }
+        }
+        (_, Runtime::Docker | Runtime::Containerd | Runtime::Unknown) => runtime,
+    };
+    Identity {
+        name: first(&["io.kubernetes.cri.container-name", "io.kubernetes.container.name", "nerdctl/name"]),
+        image: first(&[
+            "io.kubernetes.cri.image-name",
+            "io.kubernetes.cri-o.ImageName",
+            "io.kubernetes.cri-o.Image",
+            "nerdctl/image",
+        ]),
+        namespace: first(&["io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"]),
+        pod: first(&["io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name"]),
+        pod_uid: first(&["io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid"]),
+        runtime,
+    }
+}
+
+/// One entry of `containers.json` of containers/storage.
+#[derive(Deserialize)]
+struct Stored {
+    id: String,
+    names: Option<Vec<String>>,
+    /// JSON in a string.
+    #[serde(default)]
+    metadata: String,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default, rename = "image-name")]
+    image_name: String,
+}
+
+fn stored(host: &Host, directory: &BundleDirectory) -> Option<Stored> {
+    // <storage>/overlay-containers/<id>/userdata
+    let list = directory.path.ancestors().nth(2)?.join("containers.json");
+    find_stored(&host.read(&list, STORAGE_LIMIT_BYTES).ok()?, &directory.id.0)
+}
+
+fn find_stored(json: &[u8], id: &str) -> Option<Stored> {
+    let containers: Vec<Stored> = serde_json::from_slice(json).ok()?;
+    containers.into_iter().find(|container| container.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(annotations: &[(&str, &str)], runtime: Runtime) -> Identity {
+        let map = annotations.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        from_annotations(&map, runtime)
+    }
+
+    #[test]
+    fn containerd_and_cri_o_name_the_pod_in_their_own_words() {
+        let containerd = identity(
+            &[
+                ("io.kubernetes.cri.container-name", "app"),
+                ("io.kubernetes.cri.sandbox-name", "web-1"),
+                ("io.kubernetes.cri.sandbox-namespace", "shop"),
+                ("io.kubernetes.cri.sandbox-uid", "u1"),
+                ("io.kubernetes.cri.image-name", "reg/app:1"),
+            ],
+            Runtime::Containerd,
+        );
+        let cri_o = identity(
+            &[
+                ("io.container.manager", "cri-o"),
+                ("io.kubernetes.container.name", "app"),
+                ("io.kubernetes.pod.name", "web-1"),
+                ("io.kubernetes.pod.namespace", "shop"),
+                ("io.kubernetes.pod.uid", "u1"),
+                ("io.kubernetes.cri-o.ImageName", "reg/app:1"),
+            ],
+            Runtime::Podman,
+        );
+        assert_eq!(containerd, Identity { runtime: Runtime::Containerd, ..cri_o.clone() });
+        assert_eq!((cri_o.runtime, cri_o.pod.as_str()), (Runtime::CriO, "web-1"));
+    }
+
+    #[test]
+    fn a_bundle_of_containers_storage_without_cri_o_annotations_is_podmans() {
+        assert_eq!(identity(&[], Runtime::CriO).runtime, Runtime::Podman);
+        assert_eq!(identity(&[("io.container.manager", "libpod")], Runtime::CriO).runtime, Runtime::Podman);
+    }
+
+    #[test]
+    fn podman_keeps_its_names_in_the_storage() {
+        let json = br#"[{"id":"a"},{"id":"b","names":["web"],"metadata":"{\"image-name\":\"img:1\"}"}]"#;
+        let found = find_stored(json, "b").unwrap();
+        assert_eq!(found.names.unwrap(), ["web"]);
+        assert!(find_stored(json, "c").is_none());
+    }
+}

@@ -1,0 +1,172 @@
+//! Looks at a container's configuration and files and says what it learned, as facts. Runs on a blocking thread: it reads
+//! files of the container, which may be hostile, and never executes, mounts visibly or changes anything.
+
+mod bundle;
+mod dead;
+mod deadline;
+mod docker;
+mod elf;
+mod entrypoint;
+mod file;
+mod found;
+mod gobuild;
+mod host;
+mod identity;
+mod ldcache;
+mod libc;
+mod libraries;
+mod loader;
+mod mounts;
+mod oci;
+mod passwd;
+mod root;
+mod script;
+mod source;
+mod trust;
+mod versions;
+mod window;
+
+pub use bundle::{BundleDirectory, Bundles, Place};
+pub use deadline::Deadline;
+pub use host::{Host, HostError};
+
+use self::{oci::Bundle, root::ContainerRoot};
+use crate::model::{
+    container::{ContainerId, Identity, Runtime},
+    fact::{Config, Fact, Known, Want},
+};
+
+/// What can be learned of a container whose first program has not started: everything, from its bundle.
+pub fn at_birth(host: &Host, id: &ContainerId, deadline: Deadline) -> Vec<Fact> {
+    Subject::from_bundle(host, id, None, deadline).facts()
+}
+
+/// What can be learned of a running container with a process `pid`.
+pub fn of_live(host: &Host, id: &ContainerId, pid: u32, deadline: Deadline) -> Vec<Fact> {
+    Subject::from_bundle(host, id, Some(pid), deadline).facts()
+}
+
+/// What can be learned of a Docker container that is not running: the facts and its last exit.
+pub fn of_dead_docker(host: &Host, id: &ContainerId, deadline: Deadline) -> Vec<Fact> {
+    let container = match docker::read(host, id, None) {
+        Ok(container) => container,
+        Err(error) => return Subject::unknown(Runtime::Docker, error_text(&error)).facts(),
+    };
+    let mut facts = match dead::revive(host, id, &container, deadline) {
+        Ok(dead) => Subject { identity: container.identity(), config: dead.config, root: dead.root }.facts(),
+        Err(error) => {
+            Subject::unknown(Runtime::Docker, error_text(&error)).named(container.identity()).facts()
+        }
+    };
+    facts.push(Fact::RuntimeState(container.runtime_state()));
+    facts
+}
+
+/// What dockerd remembers of a container's last exit; nothing for the containers of other runtimes.
+pub fn last_exit(host: &Host, id: &ContainerId) -> Option<Fact> {
+    let found = host.bundles.find(host, id);
+    let bundle = found.as_ref().and_then(|directory| oci::read(host, &directory.path).ok());
+    let hints = bundle.as_ref().map(|bundle| (bundle.root.as_path(), bundle.config.mounts.as_slice()));
+    docker::read(host, id, hints).ok().map(|container| Fact::RuntimeState(container.runtime_state()))
+}
+
+/// The answer to a question about a container, through a process of it where one is known.
+pub fn answer(host: &Host, id: &ContainerId, pid: Option<u32>, want: &Want, deadline: Deadline) -> Fact {
+    let Want::File(path) = want;
+    let file = match Subject::from_bundle(host, id, pid, deadline).root {
+        Ok(root) => file::describe(&root, path),
+        Err(reason) => Known::Unknown(reason),
+    };
+    Fact::File { path: path.clone(), file }
+}
+
+/// A container as far as it could be found.
+struct Subject<'h> {
+    identity: Identity,
+    config: Result<Config, String>,
+    root: Result<ContainerRoot<'h>, String>,
+}
+
+impl<'h> Subject<'h> {
+    fn unknown(runtime: Runtime, reason: String) -> Self {
+        Self { identity: identity::unnamed(runtime), config: Err(reason.clone()), root: Err(reason) }
+    }
+
+    fn named(self, identity: Identity) -> Self {
+        Self { identity, ..self }
+    }
+
+    fn from_bundle(host: &'h Host, id: &ContainerId, pid: Option<u32>, deadline: Deadline) -> Self {
+        let Some(directory) = host.bundles.find(host, id) else {
+            return Self::unknown(Runtime::Unknown, format!("no bundle of container {id} was found"));
+        };
+        let bundle = match oci::read(host, &directory.path) {
+            Ok(bundle) => bundle,
+            Err(error) => return Self::unknown(directory.runtime, error_text(&error)),
+        };
+        Self {
+            identity: identity::identify(host, &directory, &bundle),
+            root: Self::root(host, &directory, &bundle, pid, deadline),
+            config: Ok(bundle.config),
+        }
+    }
+
+    /// The tree of the living process where there is one, else that of the bundle.
+    fn root(
+        host: &'h Host,
+        directory: &BundleDirectory,
+        bundle: &Bundle,
+        pid: Option<u32>,
+        deadline: Deadline,
+    ) -> Result<ContainerRoot<'h>, String> {
+        let living = pid.map(|pid| source::of_process(host, bundle, pid, deadline));
+        match living {
+            Some(Ok(root)) => Ok(root),
+            Some(Err(_)) | None => {
+                source::of_bundle(host, bundle, &directory.path, deadline).map_err(|error| error_text(&error))
+            }
+        }
+    }
+
+    /// In the order of their urgency: what a failure at the start rests on comes first.
+    fn facts(self) -> Vec<Fact> {
+        let (config, root) = match (&self.config, &self.root) {
+            (Ok(config), Ok(root)) => (config, root),
+            (Err(reason), _) | (Ok(_), Err(reason)) => {
+                let config = self.config.clone().map_or_else(Known::Unknown, Known::Is);
+                return vec![
+                    Fact::Identity(self.identity),
+                    Fact::Config(config),
+                    Fact::Entrypoint(Known::unknown(reason)),
+                    Fact::Libc(Known::unknown(reason)),
+                    Fact::Passwd(Known::unknown(reason)),
+                    Fact::TrustStore(Known::unknown(reason)),
+                ];
+            }
+        };
+        vec![
+            Fact::Identity(self.identity),
+            Fact::Config(Known::Is(config.clone())),
+            Fact::Entrypoint(entrypoint::find(root, config)),
+            Fact::Libc(libc::find(root)),
+            Fact::Passwd(passwd::find(root, config.uid)),
+            Fact::TrustStore(trust::find(root, config)),
+        ]
+    }
+}
+
+/// An error with its causes in one line.
+fn error_text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        // A transparent error repeats its source.
+        if !text.ends_with(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}

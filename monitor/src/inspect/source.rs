@@ -1,0 +1,134 @@
+//! Where a container's file tree can be had: its bundle's root, a living process, the image layers of a dead container.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{CWD, Mode, OFlags, openat, stat},
+    mount::{
+        FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
+    },
+};
+
+use super::{
+    deadline::Deadline,
+    host::{Host, HostError, names},
+    oci::Bundle,
+    root::ContainerRoot,
+};
+
+/// A file tree that could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SourceError {
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error("{} is empty: the container's root file system is not mounted here", path.display())]
+    NotMounted { path: PathBuf },
+    #[error("cannot open the root of process {pid}")]
+    Process {
+        pid: u32,
+        #[source]
+        source: io::Error,
+    },
+    #[error("process {pid} still runs in the host's root file system")]
+    HostRoot { pid: u32 },
+    #[error("the root file system is of type {kind}, which may never answer")]
+    Unanswering { kind: String },
+    #[error("cannot mount the {count} layers of the container read-only")]
+    Overlay {
+        count: usize,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot look at the container's root")]
+    Root(#[source] io::Error),
+}
+
+/// The tree at `root.path`, with the configuration's mounts laid over it.
+pub(super) fn of_bundle<'h>(
+    host: &'h Host,
+    bundle: &Bundle,
+    directory: &Path,
+    deadline: Deadline,
+) -> Result<ContainerRoot<'h>, SourceError> {
+    let top = host.locate(&bundle.root)?;
+    // An unmounted `merged` is an empty directory; to take it for the root would make every file absent.
+    if names(top.as_fd(), 1).map_err(SourceError::Root)?.is_empty() {
+        return Err(SourceError::NotMounted { path: bundle.root.clone() });
+    }
+    let mut root = ContainerRoot::new(host, top, bundle, deadline).map_err(SourceError::Root)?;
+    root.mount_configured(&bundle.config.mounts, directory);
+    Ok(root)
+}
+
+/// The tree as the process sees it, with all mounts of its namespace.
+pub(super) fn of_process<'h>(
+    host: &'h Host,
+    bundle: &Bundle,
+    pid: u32,
+    deadline: Deadline,
+) -> Result<ContainerRoot<'h>, SourceError> {
+    let failed = |source| SourceError::Process { pid, source };
+    let path = host.process(pid, "root");
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let top = openat(CWD, &path, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+    // runc's own stages carry the container's cgroup before they change the root.
+    if let Ok(hosts) = stat(host.process(1, "root")) {
+        let own = rustix::fs::fstat(&top).map_err(|errno| failed(errno.into()))?;
+        if (own.st_dev, own.st_ino) == (hosts.st_dev, hosts.st_ino) {
+            return Err(SourceError::HostRoot { pid });
+        }
+    }
+    let mountinfo = std::fs::read_to_string(host.process(pid, "mountinfo")).map_err(failed)?;
+    let mut root = ContainerRoot::new(host, top, bundle, deadline).map_err(SourceError::Root)?;
+    match root.mount_living(&mountinfo) {
+        Some(kind) => Err(SourceError::Unanswering { kind }),
+        None => Ok(root),
+    }
+}
+
+/// The tree that overlayfs makes of these directories, the uppermost first, with the configuration's mounts laid over it.
+pub(super) fn of_layers<'h>(
+    host: &'h Host,
+    bundle: &Bundle,
+    layers: &[PathBuf],
+    deadline: Deadline,
+) -> Result<ContainerRoot<'h>, SourceError> {
+    let mut opened = layers.iter().map(|layer| host.locate(layer)).collect::<Result<Vec<_>, _>>()?;
+    let top = match opened.pop() {
+        Some(only) if opened.is_empty() => only,
+        Some(last) => {
+            opened.push(last);
+            overlay(&opened).map_err(|source| SourceError::Overlay { count: layers.len(), source })?
+        }
+        None => return Err(SourceError::Root(io::ErrorKind::NotFound.into())),
+    };
+    let mut root = ContainerRoot::new(host, top, bundle, deadline).map_err(SourceError::Root)?;
+    root.mount_configured(&bundle.config.mounts, Path::new("/"));
+    Ok(root)
+}
+
+/// A detached, read-only overlay mount: it shows in no mount namespace and ends with its descriptor.
+fn overlay(layers: &[OwnedFd]) -> io::Result<OwnedFd> {
+    // By descriptor: short, and free of the characters that overlayfs would take for separators.
+    let paths: Vec<String> = layers.iter().map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd())).collect();
+    let one_by_one = |context: &OwnedFd| {
+        paths.iter().try_for_each(|path| fsconfig_set_string(context, "lowerdir+", path.as_str()))
+    };
+    // Before Linux 6.7 all layers have to fit into one value of 255 bytes.
+    let at_once = |context: &OwnedFd| fsconfig_set_string(context, "lowerdir", paths.join(":"));
+    overlay_with(one_by_one).or_else(|_| overlay_with(at_once))
+}
+
+fn overlay_with(layers: impl Fn(&OwnedFd) -> rustix::io::Result<()>) -> io::Result<OwnedFd> {
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    layers(&context)?;
+    fsconfig_create(&context)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
+        | MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV;
+    Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
+}
