@@ -3,3 +3,4 @@
 pub mod case;
 pub mod model;
 pub mod patterns;
+pub mod report;
