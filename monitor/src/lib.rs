@@ -4,3 +4,4 @@ pub mod case;
 pub mod model;
 pub mod patterns;
 pub mod report;
+pub mod sink;
