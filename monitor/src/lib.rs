@@ -5,3 +5,4 @@ pub mod model;
 pub mod patterns;
 pub mod report;
 pub mod sink;
+pub mod when;
