@@ -1,7 +1,11 @@
 //! gomon names why a Go container fails: the library behind the `gomon` binary.
 
 pub mod case;
+pub mod cli;
+pub mod command;
+pub mod config;
 pub mod model;
+pub mod nearest;
 pub mod patterns;
 pub mod report;
 pub mod sink;
