@@ -31,12 +31,10 @@ pub fn severity() -> impl TypedValueParser<Value = Severity> {
         .map(|text| SEVERITIES.into_iter().find(|severity| severity.name() == text).unwrap_or(Severity::Info))
 }
 
-/// The form of a stream.
+/// The form of a stream: a line for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StreamFormat {
-    /// A line of text for each
     Columns,
-    /// A line of JSON for each
     #[value(alias = "json")]
     Jsonl,
 }
