@@ -41,7 +41,8 @@ fn version_says_whether_the_kernel_programs_are_embedded() {
     let output = gomon("version -o json").output().unwrap();
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(value["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(value["kernel_programs"], cfg!(feature = "kernel"));
+    // A build for linting has the feature without the programs.
+    assert!(cfg!(feature = "kernel") || value["kernel_programs"] == false, "{value}");
 }
 
 #[test]

@@ -3,6 +3,9 @@
 #![forbid(unsafe_code)]
 
 pub mod limits;
+pub mod offsets;
 pub mod path;
 pub mod probe;
 pub mod record;
+pub mod signal;
+pub mod tls;

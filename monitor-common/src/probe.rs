@@ -13,11 +13,12 @@ pub enum Probe {
     Exit = 6,
     CgroupMade = 7,
     CgroupRemoved = 8,
+    TlsAlert = 9,
 }
 
 impl Probe {
     /// All probes in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ExecFailed,
         Self::Exec,
         Self::Open,
@@ -27,6 +28,7 @@ impl Probe {
         Self::Exit,
         Self::CgroupMade,
         Self::CgroupRemoved,
+        Self::TlsAlert,
     ];
 
     /// The name in metrics, recordings and messages.
@@ -42,6 +44,7 @@ impl Probe {
             Self::Exit => "exit",
             Self::CgroupMade => "cgroup_made",
             Self::CgroupRemoved => "cgroup_removed",
+            Self::TlsAlert => "tls_alert",
         }
     }
 
@@ -87,7 +90,7 @@ impl Tally {
 }
 
 /// Entries of the per-CPU counter array: one for each probe and tally.
-pub const COUNTERS: u32 = 9 * 5;
+pub const COUNTERS: u32 = 10 * 5;
 
 /// Where the counter of a probe and tally stands in the array.
 #[must_use]
@@ -104,7 +107,7 @@ mod tests {
         for (kind, probe) in (0_u32..).zip(Probe::ALL) {
             assert_eq!(Probe::from_kind(kind), Some(probe));
         }
-        assert_eq!(Probe::from_kind(9), None);
-        assert_eq!(counter_index(Probe::CgroupRemoved, Tally::LostUnreadable), COUNTERS - 1);
+        assert_eq!(Probe::from_kind(10), None);
+        assert_eq!(counter_index(Probe::TlsAlert, Tally::LostUnreadable), COUNTERS - 1);
     }
 }

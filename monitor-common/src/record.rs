@@ -129,3 +129,13 @@ pub struct Cgroup {
     pub _reserved: u32,
     pub path: [u8; CGROUP_PATH_BYTES],
 }
+
+/// A write(2) whose bytes are a TLS client's refusal of the server's certificate.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct TlsAlert {
+    pub header: Header,
+    pub fd: u32,
+    /// The number of bytes written.
+    pub length: u32,
+}

@@ -1,2 +1,22 @@
-//! x
-fn main() {}
+//! The kernel programs of gomon: entry points that classify and emit. Decisions live in `monitor-common`.
+#![no_std]
+#![no_main]
+
+mod arch;
+mod cgroup;
+mod counters;
+mod globals;
+mod probes;
+mod read;
+mod ring;
+mod task;
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    // The verifier proves that no program reaches this.
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 4] = *b"GPL\0";

@@ -4,6 +4,9 @@ pub mod case;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod decode;
+#[cfg(feature = "kernel")]
+pub mod kernel;
 pub mod model;
 pub mod nearest;
 pub mod patterns;

@@ -26,21 +26,26 @@ const fn or_unknown(value: Option<&'static str>) -> &'static str {
 }
 
 /// Whether the kernel programs are part of this binary; without them it can only replay and explain.
-const EMBEDDED: bool = cfg!(feature = "kernel");
+fn is_embedded() -> bool {
+    #[cfg(feature = "kernel")]
+    return !crate::kernel::OBJECT.is_empty();
+    #[cfg(not(feature = "kernel"))]
+    false
+}
 
 pub(super) fn run(args: VersionArgs, output: Output) -> Result<Exit, Failure> {
     let Build { version, revision, rust_version } = BUILD;
     let text = match args.output {
         AnswerFormat::Columns => format!(
             "gomon {version}\nrevision         {revision}\nrustc            {rust_version}\nkernel programs  {}\n",
-            if EMBEDDED { "yes" } else { "no" }
+            if is_embedded() { "yes" } else { "no" }
         ),
         AnswerFormat::Json => {
             let value = json!({
                 "version": version,
                 "revision": revision,
                 "rustc": rust_version,
-                "kernel_programs": EMBEDDED,
+                "kernel_programs": is_embedded(),
             });
             format!("{value}\n")
         }

@@ -60,6 +60,8 @@ pub enum EventKind {
     SignalDelivered { signal: Signal, code: i32, disposition: Disposition },
     /// The last thread of a process is gone (`sched_process_exit`).
     Exit { code: i32, signal: Option<Signal>, core_dumped: bool, parent_pid: u32 },
+    /// A TLS client refused the server's certificate.
+    TlsRefused { fd: u32 },
     /// A cgroup directory was made, with its path below the hierarchy's mount.
     CgroupMade { hierarchy: u32, path: String },
     /// A cgroup directory was removed.

@@ -34,6 +34,7 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::SignalSent { .. } => "signal_sent",
         EventKind::SignalDelivered { .. } => "signal_delivered",
         EventKind::Exit { .. } => "exit",
+        EventKind::TlsRefused { .. } => "tls_alert",
         EventKind::CgroupMade { .. } => "cgroup_made",
         EventKind::CgroupRemoved { .. } => "cgroup_removed",
     }
@@ -93,6 +94,7 @@ fn what(kind: &EventKind) -> String {
             Some(signal) if *core_dumped => format!("{signal}, core dumped"),
             Some(signal) => signal.to_string(),
         },
+        EventKind::TlsRefused { fd } => format!("server certificate refused on descriptor {fd}"),
         EventKind::CgroupMade { hierarchy: _, path } | EventKind::CgroupRemoved { hierarchy: _, path } => {
             inert(path).into_owned()
         }
@@ -195,6 +197,7 @@ fn detail(kind: &EventKind) -> Value {
             "core_dumped": core_dumped,
             "parent_pid": parent_pid,
         }),
+        EventKind::TlsRefused { fd } => json!({ "fd": fd }),
         EventKind::CgroupMade { hierarchy, path } | EventKind::CgroupRemoved { hierarchy, path } => {
             json!({ "hierarchy": hierarchy, "path": inert(path) })
         }

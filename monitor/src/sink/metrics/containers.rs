@@ -168,6 +168,7 @@ impl Containers {
             | EventKind::Exec { .. }
             | EventKind::Open { .. }
             | EventKind::Exit { .. }
+            | EventKind::TlsRefused { .. }
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => {}
         }

@@ -1,0 +1,101 @@
+//! System call numbers and where their arguments lie when the call returns.
+
+/// The registers that a probe needs, read while the call returns: the arguments are still there.
+pub(crate) struct Syscall {
+    pub(crate) number: u64,
+    regs: *const Regs,
+}
+
+#[cfg(bpf_target_arch = "x86_64")]
+mod native {
+    pub(crate) type Regs = aya_ebpf::bindings::pt_regs;
+
+    pub(crate) const OPEN: Option<u64> = Some(2);
+    pub(crate) const WRITE: u64 = 1;
+    pub(crate) const EXECVE: u64 = 59;
+    pub(crate) const OPENAT: u64 = 257;
+    pub(crate) const EXECVEAT: u64 = 322;
+    pub(crate) const OPENAT2: u64 = 437;
+
+    /// # Safety
+    /// `regs` must be the argument of `sys_exit`.
+    #[inline(always)]
+    pub(crate) unsafe fn number(regs: *const Regs) -> u64 {
+        // SAFETY: the verifier knows the pointer's type and checks the access.
+        unsafe { (*regs).orig_rax }
+    }
+
+    /// # Safety
+    /// `regs` must be the argument of `sys_exit`.
+    #[inline(always)]
+    pub(crate) unsafe fn argument(regs: *const Regs, n: u32) -> u64 {
+        // SAFETY: as above.
+        unsafe {
+            match n {
+                0 => (*regs).rdi,
+                1 => (*regs).rsi,
+                _ => (*regs).rdx,
+            }
+        }
+    }
+}
+
+#[cfg(bpf_target_arch = "aarch64")]
+mod native {
+    /// `struct pt_regs` of arch/arm64/include/asm/ptrace.h as far as it is read here.
+    #[repr(C)]
+    pub(crate) struct Regs {
+        regs: [u64; 31],
+        _sp_pc_pstate: [u64; 3],
+        orig_x0: u64,
+        syscallno: i32,
+    }
+
+    pub(crate) const OPEN: Option<u64> = None;
+    pub(crate) const WRITE: u64 = 64;
+    pub(crate) const EXECVE: u64 = 221;
+    pub(crate) const OPENAT: u64 = 56;
+    pub(crate) const EXECVEAT: u64 = 281;
+    pub(crate) const OPENAT2: u64 = 437;
+
+    /// # Safety
+    /// `regs` must be the argument of `sys_exit`.
+    #[inline(always)]
+    pub(crate) unsafe fn number(regs: *const Regs) -> u64 {
+        // SAFETY: the verifier knows the pointer's type and checks the access.
+        unsafe { (*regs).syscallno as u32 as u64 }
+    }
+
+    /// # Safety
+    /// `regs` must be the argument of `sys_exit`.
+    #[inline(always)]
+    pub(crate) unsafe fn argument(regs: *const Regs, n: u32) -> u64 {
+        // SAFETY: as above. The return value has replaced x0.
+        unsafe {
+            match n {
+                0 => (*regs).orig_x0,
+                1 => (*regs).regs[1],
+                _ => (*regs).regs[2],
+            }
+        }
+    }
+}
+
+pub(crate) use native::{EXECVE, EXECVEAT, OPEN, OPENAT, OPENAT2, Regs, WRITE};
+
+impl Syscall {
+    /// # Safety
+    /// `regs` must be the first argument of the `sys_exit` tracepoint.
+    #[inline(always)]
+    pub(crate) unsafe fn returning(regs: *const Regs) -> Self {
+        // SAFETY: passed on.
+        Self { number: unsafe { native::number(regs) }, regs }
+    }
+
+    /// The `n`th argument, 0 to 2.
+    #[inline(always)]
+    pub(crate) fn argument(&self, n: u32) -> u64 {
+        // SAFETY: `regs` came in through `returning`.
+        unsafe { native::argument(self.regs, n) }
+    }
+}

@@ -1,0 +1,38 @@
+//! `sched_process_exit`: the last thread of a process is gone.
+
+use core::ptr::addr_of_mut;
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use monitor_common::{
+    probe::{Probe, Tally},
+    record::Exit,
+};
+
+use crate::{
+    cgroup,
+    counters::count,
+    read::Kernel,
+    ring::{Lane, emit},
+    task,
+};
+
+#[btf_tracepoint(function = "sched_process_exit")]
+pub(crate) fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
+    count(Probe::Exit, Tally::Seen);
+    let cgroup = cgroup::current();
+    let task: Kernel = ctx.arg(0);
+    if !cgroup::watched(cgroup) || !task::is_last_thread(task) {
+        count(Probe::Exit, Tally::Filtered);
+        return 0;
+    }
+    let lane = if task::ns_tgid(task) == Some(1) { Lane::Precious } else { Lane::Ordinary };
+    emit::<Exit>(lane, Probe::Exit, cgroup, |record| {
+        // SAFETY: reserved memory of an `Exit`.
+        unsafe {
+            addr_of_mut!((*record).status).write(task::exit_status(task));
+            addr_of_mut!((*record).parent_tgid).write(task::parent_tgid(task));
+        }
+        Some(())
+    });
+    0
+}

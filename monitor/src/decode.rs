@@ -1,0 +1,218 @@
+//! Turns the bytes of one record into an event. Pure; never panics on kernel input.
+
+use monitor_common::{
+    path::PathClass,
+    probe::Probe,
+    record::{self, Header},
+};
+use thiserror::Error;
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+use crate::model::{
+    container::CgroupId,
+    errno::Errno,
+    event::{Disposition, Event, EventKind, SignalOutcome, Task},
+    signal::Signal,
+    time::BootNs,
+};
+
+/// A record that this build does not understand.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum DecodeError {
+    #[error("{len} bytes are too few for a record header")]
+    NoHeader { len: usize },
+    #[error("record kind {0} is unknown")]
+    Kind(u32),
+    #[error("a {probe} record of {len} bytes is too short")]
+    Short { probe: &'static str, len: usize },
+    #[error("path class {0} is unknown")]
+    Class(u32),
+}
+
+/// Decodes one record.
+pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
+    let (header, _) =
+        Header::ref_from_prefix(bytes).map_err(|_| DecodeError::NoHeader { len: bytes.len() })?;
+    let probe = Probe::from_kind(header.kind).ok_or(DecodeError::Kind(header.kind))?;
+    let kind = match probe {
+        Probe::ExecFailed => exec_failed(read(bytes, probe)?),
+        Probe::Exec => exec(read(bytes, probe)?),
+        Probe::Open => open(read(bytes, probe)?)?,
+        Probe::OomKill => oom_kill(read(bytes, probe)?),
+        Probe::SignalSent => signal_sent(read(bytes, probe)?),
+        Probe::SignalDelivered => signal_delivered(read(bytes, probe)?),
+        Probe::Exit => exit(read(bytes, probe)?),
+        Probe::CgroupMade => {
+            let record: &record::Cgroup = read(bytes, probe)?;
+            EventKind::CgroupMade { hierarchy: record.hierarchy, path: text(&record.path) }
+        }
+        Probe::CgroupRemoved => {
+            let record: &record::Cgroup = read(bytes, probe)?;
+            EventKind::CgroupRemoved { hierarchy: record.hierarchy, path: text(&record.path) }
+        }
+        Probe::TlsAlert => {
+            let record: &record::TlsAlert = read(bytes, probe)?;
+            EventKind::TlsRefused { fd: record.fd }
+        }
+    };
+    Ok(Event {
+        at: BootNs(header.boot_ns),
+        cgroup: CgroupId(header.cgroup),
+        task: Task { pid: header.tgid, tid: header.tid, ns_pid: header.ns_tgid, comm: text(&header.comm) },
+        kind,
+    })
+}
+
+fn read<T: FromBytes + KnownLayout + Immutable>(bytes: &[u8], probe: Probe) -> Result<&T, DecodeError> {
+    T::ref_from_prefix(bytes)
+        .map(|(record, _)| record)
+        .map_err(|_| DecodeError::Short { probe: probe.name(), len: bytes.len() })
+}
+
+/// Up to the first NUL, as lossy UTF-8.
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
+}
+
+fn exec_failed(record: &record::ExecFailed) -> EventKind {
+    EventKind::ExecFailed { errno: Errno(record.errno), path: text(&record.path), argv0: text(&record.argv0) }
+}
+
+fn exec(record: &record::Exec) -> EventKind {
+    EventKind::Exec {
+        path: text(&record.path),
+        interpreter: text(&record.interpreter),
+        parent_pid: record.parent_tgid,
+    }
+}
+
+fn open(record: &record::Open) -> Result<EventKind, DecodeError> {
+    let class = PathClass::from_number(record.class).ok_or(DecodeError::Class(record.class))?;
+    let result =
+        if record.result < 0 { Err(Errno(record.result.saturating_neg())) } else { Ok(record.result) };
+    Ok(EventKind::Open { path: text(&record.path), class, result, flags: record.flags })
+}
+
+fn oom_kill(record: &record::OomKill) -> EventKind {
+    let pages = |count: i64| u64::try_from(count).ok();
+    EventKind::OomKill {
+        victim: Task {
+            pid: record.victim_tgid,
+            tid: record.victim_tgid,
+            ns_pid: record.victim_ns_tgid,
+            comm: text(&record.victim_comm),
+        },
+        anon_pages: pages(record.anon_pages),
+        file_pages: pages(record.file_pages),
+        shmem_pages: pages(record.shmem_pages),
+    }
+}
+
+fn signal_sent(record: &record::SignalSent) -> EventKind {
+    EventKind::SignalSent {
+        signal: Signal(record.signal),
+        code: record.code,
+        target: Task {
+            pid: record.target_tgid,
+            tid: record.target_tid,
+            ns_pid: record.target_ns_tgid,
+            comm: text(&record.target_comm),
+        },
+        sender_cgroup: CgroupId(record.sender_cgroup),
+        outcome: match record.result {
+            0 => SignalOutcome::Delivered,
+            1 => SignalOutcome::Ignored,
+            2 => SignalOutcome::AlreadyPending,
+            3 => SignalOutcome::OverflowFail,
+            4 => SignalOutcome::LoseInfo,
+            _ => SignalOutcome::Other,
+        },
+    }
+}
+
+fn signal_delivered(record: &record::SignalDelivered) -> EventKind {
+    EventKind::SignalDelivered {
+        signal: Signal(record.signal),
+        code: record.code,
+        disposition: match record.disposition {
+            0 => Disposition::Default,
+            1 => Disposition::Ignored,
+            _ => Disposition::Handler,
+        },
+    }
+}
+
+/// Splits a wait(2) status: low seven bits the signal, bit 7 the core dump, then the exit code.
+fn exit(record: &record::Exit) -> EventKind {
+    let signal = record.status & 0x7f;
+    EventKind::Exit {
+        code: (record.status >> 8) & 0xff,
+        signal: (signal != 0).then_some(Signal(signal)),
+        core_dumped: record.status & 0x80 != 0,
+        parent_pid: record.parent_tgid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::{FromZeros as _, IntoBytes as _};
+
+    use super::*;
+
+    fn failed_exec() -> record::ExecFailed {
+        let mut record = record::ExecFailed::new_zeroed();
+        record.header.kind = Probe::ExecFailed as u32;
+        record.header.boot_ns = 7;
+        record.errno = 2;
+        // Kernel memory behind the NUL is not zero.
+        record.path = [b'x'; 256];
+        record.path[..9].copy_from_slice(b"/app/go\0x");
+        record
+    }
+
+    #[test]
+    fn a_record_becomes_an_event() {
+        let event = event(failed_exec().as_bytes()).unwrap();
+        assert_eq!(event.at, BootNs(7));
+        assert_eq!(
+            event.kind,
+            EventKind::ExecFailed { errno: Errno::ENOENT, path: "/app/go".into(), argv0: String::new() }
+        );
+    }
+
+    #[test]
+    fn every_cut_of_a_record_is_an_error() {
+        let record = failed_exec();
+        let bytes = record.as_bytes();
+        for len in 0..bytes.len() {
+            assert!(event(&bytes[..len]).is_err(), "{len} bytes decoded");
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_or_class_is_an_error() {
+        let mut record = failed_exec();
+        record.header.kind = 99;
+        assert_eq!(event(record.as_bytes()), Err(DecodeError::Kind(99)));
+        let mut open = record::Open::new_zeroed();
+        open.header.kind = Probe::Open as u32;
+        open.class = 77;
+        assert_eq!(event(open.as_bytes()), Err(DecodeError::Class(77)));
+    }
+
+    #[test]
+    fn an_exit_status_splits_into_code_and_signal() {
+        let mut record = record::Exit::new_zeroed();
+        record.header.kind = Probe::Exit as u32;
+        record.status = 127 << 8;
+        let plain = event(record.as_bytes()).unwrap().kind;
+        assert_eq!(plain, EventKind::Exit { code: 127, signal: None, core_dumped: false, parent_pid: 0 });
+        record.status = 9;
+        let killed = event(record.as_bytes()).unwrap().kind;
+        assert_eq!(
+            killed,
+            EventKind::Exit { code: 0, signal: Some(Signal::KILL), core_dumped: false, parent_pid: 0 }
+        );
+    }
+}

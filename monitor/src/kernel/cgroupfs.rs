@@ -1,0 +1,135 @@
+//! The host's cgroup trees: which hierarchy containers are keyed by, and which cgroups exist now.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+use crate::model::container::CgroupId;
+
+/// The layouts that exist in the field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One v2 tree.
+    Unified,
+    /// v1 controllers beside a v2 tree without controllers: the v2 tree gives the ids.
+    Hybrid,
+    /// v1 only: the memory hierarchy gives the ids.
+    Legacy,
+}
+
+/// The hierarchy that containers are keyed by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hierarchy {
+    pub mode: Mode,
+    /// Where it is mounted.
+    pub mount: PathBuf,
+    /// `hierarchy_id` of /proc/cgroups; 0 for v2.
+    pub id: u32,
+}
+
+/// Why no hierarchy can be used.
+#[derive(Debug, Error)]
+pub enum CgroupError {
+    #[error("cannot read {path}")]
+    Read { path: String, source: io::Error },
+    #[error(
+        "no cgroup hierarchy is mounted: neither cgroup2 nor the v1 memory controller is in /proc/self/mounts"
+    )]
+    None,
+}
+
+impl Hierarchy {
+    /// Finds it from the host's mounts. `force_v1` picks the v1 memory hierarchy where both exist.
+    pub fn of_host(proc: &Path, force_v1: bool) -> Result<Self, CgroupError> {
+        let read = |path: PathBuf| {
+            fs::read_to_string(&path)
+                .map_err(|source| CgroupError::Read { path: path.display().to_string(), source })
+        };
+        let mounts = read(proc.join("self/mounts"))?;
+        let cgroups = read(proc.join("cgroups")).unwrap_or_default();
+        Self::from_text(&mounts, &cgroups, force_v1).ok_or(CgroupError::None)
+    }
+
+    /// Decides from the texts of /proc/self/mounts and /proc/cgroups.
+    pub fn from_text(mounts: &str, cgroups: &str, force_v1: bool) -> Option<Self> {
+        let mount_of = |wanted: &dyn Fn(&str, &str) -> bool| {
+            mounts.lines().find_map(|line| {
+                let mut fields = line.split(' ').skip(1);
+                let (path, kind, options) = (fields.next()?, fields.next()?, fields.next()?);
+                wanted(kind, options).then(|| PathBuf::from(path.replace("\\040", " ")))
+            })
+        };
+        let v2 = mount_of(&|kind, _| kind == "cgroup2");
+        let memory = mount_of(&|kind, options| kind == "cgroup" && options.split(',').any(|o| o == "memory"));
+        let memory_id = cgroups.lines().find_map(|line| {
+            let mut fields = line.split('\t');
+            (fields.next()? == "memory").then(|| fields.next()?.parse().ok())?
+        });
+        match (v2, memory) {
+            (Some(mount), Some(_)) if !force_v1 => Some(Self { mode: Mode::Hybrid, mount, id: 0 }),
+            (Some(mount), None) => Some(Self { mode: Mode::Unified, mount, id: 0 }),
+            (_, Some(mount)) => Some(Self { mode: Mode::Legacy, mount, id: memory_id? }),
+            (None, None) => None,
+        }
+    }
+
+    pub fn is_v1(&self) -> bool {
+        self.mode == Mode::Legacy
+    }
+
+    /// All cgroups that exist now, with their paths below the mount. Bounded by `limit`; a directory that vanishes
+    /// meanwhile is left out. The second value says whether the limit cut it short.
+    pub fn scan(&self, limit: usize) -> (Vec<(CgroupId, String)>, bool) {
+        let mut found = Vec::new();
+        let mut waiting = vec![self.mount.clone()];
+        while let Some(directory) = waiting.pop() {
+            if found.len() >= limit {
+                return (found, true);
+            }
+            let Ok(metadata) = fs::symlink_metadata(&directory) else { continue };
+            found.push((CgroupId(metadata.ino()), self.path_of(&directory)));
+            let Ok(entries) = fs::read_dir(&directory) else { continue };
+            waiting.extend(
+                entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()),
+            );
+        }
+        (found, false)
+    }
+
+    /// `/` for the root, else the path with a leading slash.
+    fn path_of(&self, directory: &Path) -> String {
+        let below = directory.strip_prefix(&self.mount).unwrap_or(directory);
+        format!("/{}", below.display())
+    }
+
+    /// The processes of a cgroup, in the host's pid namespace.
+    pub fn processes(&self, path: &str) -> Vec<u32> {
+        let file = self.mount.join(path.trim_start_matches('/')).join("cgroup.procs");
+        fs::read_to_string(file).unwrap_or_default().lines().filter_map(|line| line.parse().ok()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V2: &str = "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\n";
+    const HYBRID: &str = "tmpfs /sys/fs/cgroup tmpfs rw 0 0\ncgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n\
+        cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
+    const V1: &str = "cgroup /sys/fs/cgroup/memory cgroup rw,nosuid,memory 0 0\n";
+    const CGROUPS: &str = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t3\t1\t1\nmemory\t7\t9\t1\n";
+
+    #[test]
+    fn each_layout_gives_one_hierarchy_of_container_ids() {
+        let of = |mounts, force| Hierarchy::from_text(mounts, CGROUPS, force).map(|h| (h.mode, h.id));
+        assert_eq!(of(V2, false), Some((Mode::Unified, 0)));
+        assert_eq!(of(HYBRID, false), Some((Mode::Hybrid, 0)));
+        assert_eq!(of(HYBRID, true), Some((Mode::Legacy, 7)));
+        assert_eq!(of(V1, false), Some((Mode::Legacy, 7)));
+        assert_eq!(of("proc /proc proc rw 0 0\n", false), None);
+    }
+}

@@ -1,0 +1,11 @@
+//! The rim towards the kernel: loads the programs, reads the rings, knows the cgroups.
+
+pub mod cgroupfs;
+pub mod counters;
+pub mod hooks;
+pub mod load;
+mod object;
+pub mod offsets;
+pub mod rings;
+
+pub use object::OBJECT;

@@ -1,0 +1,179 @@
+//! Where the running kernel keeps what the programs read: offsets of members, from its BTF.
+
+use btfparse::{Integer32Value, Offset as BtfOffset, Readable, TypeInformation, TypeVariant};
+use monitor_common::offsets::{OFFSETS, Offset, UNKNOWN};
+use thiserror::Error;
+
+/// Where every kernel with `CONFIG_DEBUG_INFO_BTF` describes itself.
+pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+/// Why the kernel's structures are unknown.
+#[derive(Debug, Error)]
+pub enum OffsetsError {
+    #[error("cannot read {VMLINUX}: this kernel was built without BTF (CONFIG_DEBUG_INFO_BTF)")]
+    NoBtf(#[source] std::io::Error),
+    #[error("cannot understand {VMLINUX}: {0}")]
+    Malformed(String),
+}
+
+/// What the programs are told about the kernel that they run on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// By the number of [`Offset`].
+    pub offsets: [u32; OFFSETS],
+    /// `mark_victim` passes a task, not only a pid.
+    pub victim_is_task: bool,
+}
+
+/// Structure and member path of each offset that is a plain member.
+const MEMBERS: &[(Offset, &str, &str)] = &[
+    (Offset::TaskPid, "task_struct", "pid"),
+    (Offset::TaskTgid, "task_struct", "tgid"),
+    (Offset::TaskComm, "task_struct", "comm"),
+    (Offset::TaskRealParent, "task_struct", "real_parent"),
+    (Offset::TaskSignal, "task_struct", "signal"),
+    (Offset::TaskCgroups, "task_struct", "cgroups"),
+    (Offset::TaskMm, "task_struct", "mm"),
+    (Offset::TaskExitCode, "task_struct", "exit_code"),
+    (Offset::TaskStatus, "task_struct", "thread_info.status"),
+    (Offset::SignalTgid, "signal_struct", "pids[1]"),
+    (Offset::SignalLive, "signal_struct", "live.counter"),
+    (Offset::PidLevel, "pid", "level"),
+    (Offset::PidNumbers, "pid", "numbers"),
+    (Offset::CssSetDefaultCgroup, "css_set", "dfl_cgrp"),
+    (Offset::CssCgroup, "cgroup_subsys_state", "cgroup"),
+    (Offset::CgroupKn, "cgroup", "kn"),
+    (Offset::CgroupRoot, "cgroup", "root"),
+    (Offset::KernfsId, "kernfs_node", "id"),
+    (Offset::RootHierarchyId, "cgroup_root", "hierarchy_id"),
+    (Offset::BprmFilename, "linux_binprm", "filename"),
+    (Offset::BprmInterp, "linux_binprm", "interp"),
+    (Offset::SiginfoCode, "kernel_siginfo", "si_code"),
+];
+
+/// `MM_FILEPAGES`, `MM_ANONPAGES`, `MM_SHMEMPAGES` of include/linux/mm_types_task.h.
+const RESIDENT: &[(Offset, u32)] = &[(Offset::RssFile, 0), (Offset::RssAnon, 1), (Offset::RssShmem, 3)];
+
+impl Layout {
+    /// Reads the running kernel's BTF.
+    pub fn of_running_kernel() -> Result<Self, OffsetsError> {
+        let bytes = std::fs::read(VMLINUX).map_err(OffsetsError::NoBtf)?;
+        Self::parse(bytes)
+    }
+
+    /// Reads the BTF of any kernel.
+    pub fn parse(btf: Vec<u8>) -> Result<Self, OffsetsError> {
+        let types =
+            TypeInformation::new(&Bytes(btf)).map_err(|e| OffsetsError::Malformed(format!("{e:?}")))?;
+        let mut offsets = [UNKNOWN; OFFSETS];
+        let mut set = |which: Offset, value: Option<u32>| {
+            if let (Some(slot), Some(value)) = (offsets.get_mut(which as usize), value) {
+                *slot = value;
+            }
+        };
+        for (which, structure, path) in MEMBERS {
+            set(*which, member(&types, structure, path));
+        }
+        set(Offset::UpidSize, size(&types, "upid"));
+        set(Offset::CssSetMemory, memory_subsystem(&types));
+        for (which, index) in RESIDENT {
+            set(*which, resident(&types, *index));
+        }
+        Ok(Self { offsets, victim_is_task: victim_is_task(&types) })
+    }
+
+    /// Offsets that this kernel does not have.
+    pub fn missing(&self) -> Vec<&'static str> {
+        MEMBERS
+            .iter()
+            .filter(|(which, ..)| self.offsets.get(*which as usize).is_none_or(|&o| o == UNKNOWN))
+            .map(|(_, _, path)| *path)
+            .collect()
+    }
+}
+
+struct Bytes(Vec<u8>);
+
+impl Readable for Bytes {
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> btfparse::Result<()> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        match start.checked_add(buffer.len()).and_then(|end| self.0.get(start..end)) {
+            Some(bytes) => {
+                buffer.copy_from_slice(bytes);
+                Ok(())
+            }
+            None => Err(btfparse::Error::new(btfparse::ErrorKind::IOError, "read behind the end")),
+        }
+    }
+}
+
+/// The id of a structure; names are shared with functions and typedefs, so the kind decides.
+fn structure(types: &TypeInformation, name: &str) -> Option<u32> {
+    let is_struct = |id: u32| matches!(types.get().get(&id), Some(TypeVariant::Struct(_)));
+    if let Some(id) = types.id_of(name).filter(|&id| is_struct(id)) {
+        return Some(id);
+    }
+    types.get().iter().find_map(|(&id, variant)| match variant {
+        TypeVariant::Struct(found) if found.name().as_deref() == Some(name) => Some(id),
+        _ => None,
+    })
+}
+
+fn member(types: &TypeInformation, name: &str, path: &str) -> Option<u32> {
+    let (_, offset) = types.offset_of(structure(types, name)?, path).ok()?;
+    match offset {
+        BtfOffset::ByteOffset(bytes) => Some(bytes),
+        BtfOffset::BitOffsetAndSize(..) => None,
+    }
+}
+
+fn size(types: &TypeInformation, name: &str) -> Option<u32> {
+    u32::try_from(types.size_of(structure(types, name)?).ok()?).ok()
+}
+
+/// `css_set.subsys[memory_cgrp_id]`: the index is an enumerator that depends on the kernel's configuration.
+fn memory_subsystem(types: &TypeInformation) -> Option<u32> {
+    let TypeVariant::Enum(ids) = types.from_id(types.id_of("cgroup_subsys_id")?)? else { return None };
+    let index = ids.named_value_list().iter().find(|value| value.name == "memory_cgrp_id")?;
+    let index = match index.value {
+        Integer32Value::Signed(value) => u32::try_from(value).ok()?,
+        Integer32Value::Unsigned(value) => value,
+    };
+    member(types, "css_set", &format!("subsys[{index}]"))
+}
+
+/// From 6.2 on per-CPU counters, before that an array of `atomic_long_t`.
+fn resident(types: &TypeInformation, index: u32) -> Option<u32> {
+    member(types, "mm_struct", &format!("rss_stat[{index}].count"))
+        .or_else(|| member(types, "mm_struct", &format!("rss_stat.count[{index}].counter")))
+}
+
+/// The prototype behind `btf_trace_mark_victim`: (void *, struct task_struct *, uid_t), once (void *, int).
+fn victim_is_task(types: &TypeInformation) -> bool {
+    let is_pointer = || {
+        let TypeVariant::Typedef(typedef) = types.from_id(types.id_of("btf_trace_mark_victim")?)? else {
+            return None;
+        };
+        let TypeVariant::Ptr(pointer) = types.from_id(*typedef.tid())? else { return None };
+        let TypeVariant::FuncProto(prototype) = types.from_id(*pointer.tid())? else { return None };
+        let victim = prototype.parameter_list().get(1)?;
+        Some(matches!(types.from_id(victim.tid())?, TypeVariant::Ptr(_)))
+    };
+    is_pointer().unwrap_or(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_with_btf_offers_every_member() {
+        let Ok(layout) = Layout::of_running_kernel() else { return };
+        assert_eq!(layout.missing(), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn garbage_is_malformed_not_a_panic() {
+        assert!(matches!(Layout::parse(vec![1, 2, 3]), Err(OffsetsError::Malformed(_))));
+    }
+}
