@@ -1,2 +1,7 @@
-//! The `gomon` binary: parses the command line and hands over to one command.
-fn main() {}
+//! The `gomon` binary: hands over to the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gomon::command::main()
+}

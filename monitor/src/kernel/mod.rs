@@ -7,3 +7,5 @@ pub mod load;
 mod object;
 pub mod offsets;
 pub mod rings;
+
+pub use object::OBJECT;

@@ -1,0 +1,82 @@
+//! The command line: names, options and help texts, which are API. Parses; never acts.
+
+pub mod args;
+pub mod parse;
+pub mod target;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use args::{CompletionsArgs, ExplainArgs, VersionArgs};
+
+/// Names why a Go container fails, from what the kernel saw and what the container's files say.
+#[derive(Debug, Parser)]
+#[command(name = "gomon", version, arg_required_else_help = true, propagate_version = true)]
+#[command(after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 wrong usage or \
+configuration, 3 cannot observe, 4 target not found, 5 inconclusive.";
+
+/// Options of every command.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Global {
+    /// Log errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log more; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Colour the output; auto: on a terminal, unless `NO_COLOR` is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the manual of a failure pattern, or list all patterns
+    Explain(ExplainArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print the version and how gomon was built
+    Version(VersionArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_has_a_help_text_without_a_full_stop() {
+        for command in Cli::command().get_subcommands() {
+            for option in command.get_arguments() {
+                let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(
+                    !help.is_empty() && !help.ends_with('.'),
+                    "{} {option}: {help:?}",
+                    command.get_name()
+                );
+            }
+        }
+    }
+}

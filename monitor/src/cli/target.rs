@@ -1,0 +1,106 @@
+//! How a person names a container. Pure; finding it is another's work.
+
+use std::{fmt, str::FromStr};
+
+use crate::model::container::Runtime;
+
+/// A container as it was named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A name, an id or the beginning of one.
+    NameOrId(String),
+    /// An id, or the beginning of one, of a known runtime.
+    Id { runtime: Runtime, id: String },
+    /// A pod, or one container of it.
+    Pod { namespace: String, pod: String, container: Option<String> },
+    /// The container of a process, by its id on the host.
+    Pid(u32),
+}
+
+/// Why a text names no container.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    #[error("a target is a container name or id, RUNTIME://ID, NAMESPACE/POD[/CONTAINER] or pid:N")]
+    Empty,
+    #[error("\"{0}\" is not a runtime: docker, containerd, cri-o or podman")]
+    Runtime(String),
+    #[error("\"{0}\" is not a process id")]
+    Pid(String),
+}
+
+const RUNTIMES: [Runtime; 4] = [Runtime::Docker, Runtime::Containerd, Runtime::CriO, Runtime::Podman];
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some((runtime, id)) = text.split_once("://") {
+            let known = RUNTIMES.into_iter().find(|known| known.name() == runtime);
+            let runtime = known.ok_or_else(|| TargetError::Runtime(runtime.to_owned()))?;
+            return if id.is_empty() {
+                Err(TargetError::Empty)
+            } else {
+                Ok(Self::Id { runtime, id: id.to_owned() })
+            };
+        }
+        if let Some(pid) = text.strip_prefix("pid:") {
+            let number = pid.parse().ok().filter(|number| *number > 0);
+            return number.map(Self::Pid).ok_or_else(|| TargetError::Pid(pid.to_owned()));
+        }
+        let parts: Vec<&str> = text.split('/').collect();
+        if parts.iter().any(|part| part.is_empty()) {
+            return Err(TargetError::Empty);
+        }
+        match parts.as_slice() {
+            [name] => Ok(Self::NameOrId((*name).to_owned())),
+            [namespace, pod] => Ok(Self::pod(namespace, pod, None)),
+            [namespace, pod, container] => Ok(Self::pod(namespace, pod, Some(container))),
+            _ => Err(TargetError::Empty),
+        }
+    }
+}
+
+impl Target {
+    fn pod(namespace: &str, pod: &str, container: Option<&str>) -> Self {
+        Self::Pod {
+            namespace: namespace.to_owned(),
+            pod: pod.to_owned(),
+            container: container.map(str::to_owned),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameOrId(text) => f.write_str(text),
+            Self::Id { runtime, id } => write!(f, "{}://{id}", runtime.name()),
+            Self::Pod { namespace, pod, container: None } => write!(f, "{namespace}/{pod}"),
+            Self::Pod { namespace, pod, container: Some(container) } => {
+                write!(f, "{namespace}/{pod}/{container}")
+            }
+            Self::Pid(pid) => write!(f, "pid:{pid}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_reads_back_as_it_was_written() {
+        for text in
+            ["api", "3f2a9c", "docker://3f2a", "cri-o://ab", "shop/api-7d9f", "shop/api-7d9f/api", "pid:4711"]
+        {
+            assert_eq!(text.parse::<Target>().map(|target| target.to_string()).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn a_text_that_names_nothing_is_refused() {
+        for text in ["", "/", "shop/", "a/b/c/d", "rkt://x", "docker://", "pid:", "pid:0", "pid:x"] {
+            assert!(text.parse::<Target>().is_err(), "{text:?}");
+        }
+    }
+}

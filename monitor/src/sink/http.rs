@@ -1,0 +1,141 @@
+//! The agent's read-only HTTP interface over TCP and a unix socket. Never changes anything, never waits on a slow client.
+
+mod listen;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{Query, State, rejection::QueryRejection},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+    serve::Listener,
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::{sync::Semaphore, time::timeout};
+
+use super::shared::{Filter, Shared};
+use crate::when::Since;
+pub use listen::{ListenError, UnixSocket, listen_tcp};
+
+/// Connections at a time, for each listener; further ones wait in its backlog.
+const MAX_CONNECTIONS: usize = 32;
+/// A client has so long to send its request line and headers.
+const HEADER_TIME: Duration = Duration::from_secs(5);
+/// A connection lasts so long at most: it carries one request, and the answer is ready at once.
+const CONNECTION_TIME: Duration = Duration::from_secs(15);
+/// Bytes of a request's head.
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// The content type of the text exposition format.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Answers requests on `listener` for ever. Stop it by dropping the future.
+pub async fn serve<L: Listener>(mut listener: L, shared: Shared) {
+    let service = TowerToHyperService::new(router(shared));
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // An error would mean that the semaphore was closed, and nobody closes it.
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let (stream, _) = listener.accept().await;
+        let service = service.clone();
+        tokio::spawn(async move {
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADER_TIME)
+                .max_buf_size(HEAD_BYTES)
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(stream), service);
+            match timeout(CONNECTION_TIME, connection).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection ended early"),
+                Err(_) => tracing::debug!("an HTTP client was too slow"),
+            }
+            drop(place);
+        });
+    }
+}
+
+fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(health))
+        .route("/readyz", get(readiness))
+        .route("/api/v1/diagnoses", get(diagnoses))
+        .fallback(async || {
+            failure(
+                StatusCode::NOT_FOUND,
+                "there is nothing here: /metrics, /healthz, /readyz, /api/v1/diagnoses",
+            )
+        })
+        .method_not_allowed_fallback(async || failure(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD"))
+        .with_state(shared)
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    match shared.scrape().encode() {
+        Ok(text) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
+        Err(error) => broken(&error),
+    }
+}
+
+/// Alive: the pipeline said something lately.
+async fn health(State(shared): State<Shared>) -> Response {
+    match shared.stuck() {
+        None => "ok\n".into_response(),
+        Some(silent) => {
+            let text = format!("the pipeline has been silent for {} s\n", silent.as_secs());
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+    }
+}
+
+/// Ready: seeing.
+async fn readiness(State(shared): State<Shared>) -> Response {
+    let reasons = shared.not_ready();
+    if reasons.is_empty() {
+        return "ready\n".into_response();
+    }
+    let text = format!("not ready: {}\n", reasons.join("\nnot ready: "));
+    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    container: Option<String>,
+    since: Option<String>,
+}
+
+async fn diagnoses(State(shared): State<Shared>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
+    let Asked { container, since } = match asked {
+        Ok(Query(asked)) => asked,
+        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
+    };
+    let since = match since.map(|text| text.parse::<Since>()).transpose() {
+        Ok(since) => since.map(|since| since.start(Timestamp::now())),
+        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    match shared.diagnoses(&Filter { container, since }) {
+        Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        Err(error) => broken(&error),
+    }
+}
+
+fn failure(status: StatusCode, error: &str) -> Response {
+    (status, axum::Json(json!({ "error": error }))).into_response()
+}
+
+fn broken(error: &dyn std::error::Error) -> Response {
+    tracing::error!(%error, "cannot answer a request");
+    failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+}

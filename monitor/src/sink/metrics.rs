@@ -1,0 +1,220 @@
+//! gomon's Prometheus metrics: counts what it is told, never asks the kernel or a container itself.
+
+mod containers;
+mod families;
+mod process;
+mod series;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use monitor_common::probe::{Probe, Tally};
+use prometheus::{CounterVec, IntCounterVec, Registry, TextEncoder};
+
+use crate::{
+    model::{
+        container::Identity,
+        diagnosis::Diagnosis,
+        observation::Observation,
+        time::{BootEpoch, BootNs},
+    },
+    patterns::{CATALOGUE, Need},
+};
+
+use containers::Containers;
+use families::Families;
+use process::ProcessCollector;
+pub use table::{Dropped, Inspected, Kind, METRICS, Metric, Unattributed, book};
+
+/// The most series with container labels, where nothing else is configured.
+pub const DEFAULT_MAX_SERIES: usize = 20_000;
+
+/// Why metrics could not be set up or written.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsError {
+    #[error("cannot register a metric")]
+    Register(#[source] prometheus::Error),
+    #[error("cannot write the metrics as text")]
+    Encode(#[source] prometheus::Error),
+}
+
+/// The running build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Build {
+    pub version: &'static str,
+    /// The commit, empty where it was not known at build time.
+    pub revision: &'static str,
+    pub rust_version: &'static str,
+}
+
+/// All metrics of one agent.
+pub struct Metrics {
+    registry: Registry,
+    families: Families,
+    containers: Containers,
+    attached: BTreeSet<Probe>,
+}
+
+/// What a scrape reads; cheap to clone, and encodes without holding up [`Metrics`].
+#[derive(Clone)]
+pub struct Scrape(Registry);
+
+impl Scrape {
+    /// The text exposition format, version 0.0.4.
+    pub fn encode(&self) -> Result<String, MetricsError> {
+        TextEncoder::new().encode_to_string(&self.0.gather()).map_err(MetricsError::Encode)
+    }
+}
+
+impl Metrics {
+    /// Metrics in a registry of their own. All probes count as detached until [`Self::set_probe`] says otherwise.
+    pub fn new(build: Build, epoch: BootEpoch, max_series: usize) -> Result<Self, MetricsError> {
+        let registry = Registry::new();
+        let families = Families::register(&registry).map_err(MetricsError::Register)?;
+        let process = ProcessCollector::new().map_err(MetricsError::Register)?;
+        registry.register(Box::new(process)).map_err(MetricsError::Register)?;
+        let Build { version, revision, rust_version } = build;
+        families.build.with_label_values(&[version, revision, rust_version]).set(1);
+        for dropped in Dropped::ALL {
+            families.dropped.with_label_values(&dropped.labels());
+        }
+        for reason in Unattributed::ALL {
+            families.unattributed.with_label_values(&[reason.labels()]);
+        }
+        for result in Inspected::ALL {
+            families.inspections.with_label_values(&[result.labels()]);
+        }
+        for probe in Probe::ALL {
+            families.received.with_label_values(&[probe.name()]);
+        }
+        let containers = Containers::new(families.clone(), epoch, max_series);
+        let metrics = Self { registry, families, containers, attached: BTreeSet::new() };
+        metrics.tell_probes();
+        Ok(metrics)
+    }
+
+    /// Counts what the engine observes: container counters, names and facts, lost events, blind probes, time.
+    pub fn observe(&mut self, observation: &Observation) {
+        match observation {
+            Observation::Appeared { run, at, from_birth: _ } => {
+                self.containers.appeared(&run.container, run.cgroup, *at);
+            }
+            Observation::Happened { run, event } => self.containers.happened(&run.container, event),
+            Observation::Learned { run, at, fact } => self.containers.learned(&run.container, *at, fact),
+            Observation::Vanished { run, at } => self.containers.vanished(&run.container, run.cgroup, *at),
+            Observation::Tick { at } => self.expire(*at),
+            Observation::Lost { at: _, probe: _, count } => self.dropped(Dropped::Ring, *count),
+            Observation::Blind { at: _, probe, why: _ } => {
+                if let Some(probe) = Probe::ALL.into_iter().find(|known| known.name() == probe) {
+                    self.set_probe(probe, false);
+                }
+            }
+        }
+    }
+
+    /// Counts a new or repeated diagnosis; only what its `count` grew by since the last call.
+    pub fn diagnosed(&mut self, diagnosis: &Diagnosis, identity: &Identity) {
+        self.containers.diagnosed(diagnosis, identity);
+    }
+
+    /// Ends findings that are 15 minutes old and removes the series of containers gone as long. A tick does it too.
+    pub fn expire(&mut self, now: BootNs) {
+        self.containers.expire(now);
+    }
+
+    /// A probe was attached, or can no longer see.
+    pub fn set_probe(&mut self, probe: Probe, attached: bool) {
+        if attached {
+            self.attached.insert(probe);
+        } else {
+            self.attached.remove(&probe);
+        }
+        self.tell_probes();
+    }
+
+    /// The kernel's own count of events of a probe, summed over CPUs.
+    pub fn set_bpf_events(&self, probe: Probe, tally: Tally, total: u64) {
+        raise(&self.families.bpf_events, &[probe.name(), tally.name()], total);
+    }
+
+    /// An event reached user space, so long after it happened.
+    pub fn received(&self, probe: Probe, latency: Duration) {
+        self.families.received.with_label_values(&[probe.name()]).inc();
+        self.families.latency.observe(latency.as_secs_f64());
+    }
+
+    /// Something was given up.
+    pub fn dropped(&self, what: Dropped, count: u64) {
+        self.families.dropped.with_label_values(&what.labels()).inc_by(count);
+    }
+
+    /// An event has no container.
+    pub fn unattributed(&self, why: Unattributed) {
+        self.families.unattributed.with_label_values(&[why.labels()]).inc();
+    }
+
+    /// What the kernel says of one of its programs.
+    pub fn set_program(&self, program: &str, runs: u64, run_time: Duration) {
+        raise(&self.families.program_runs, &[program], runs);
+        raise_seconds(&self.families.program_seconds, program, run_time);
+    }
+
+    /// How full a kernel map is.
+    pub fn set_map(&self, map: &str, entries: u64, capacity: u64) {
+        let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.families.map_entries.with_label_values(&[map]).set(whole(entries));
+        self.families.map_capacity.with_label_values(&[map]).set(whole(capacity));
+    }
+
+    /// An inspection ended.
+    pub fn inspected(&self, result: Inspected, took: Duration) {
+        self.families.inspections.with_label_values(&[result.labels()]).inc();
+        self.families.inspection_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A handle to encode the metrics with, while this value goes on counting.
+    #[must_use]
+    pub fn scrape(&self) -> Scrape {
+        Scrape(self.registry.clone())
+    }
+
+    /// The text exposition format, version 0.0.4.
+    pub fn encode(&self) -> Result<String, MetricsError> {
+        self.scrape().encode()
+    }
+
+    fn tell_probes(&self) {
+        for probe in Probe::ALL {
+            let attached = i64::from(self.attached.contains(&probe));
+            self.families.probe_attached.with_label_values(&[probe.name()]).set(attached);
+        }
+        for pattern in CATALOGUE {
+            let blind = pattern.needs.iter().any(|need| match need {
+                Need::Probe(probe) => !self.attached.contains(probe),
+                Need::Config | Need::Entrypoint | Need::Birth => false,
+            });
+            self.families.blind.with_label_values(&[pattern.id]).set(i64::from(blind));
+        }
+    }
+}
+
+/// Brings a counter to `total`. A smaller total means that its source began anew at zero.
+fn raise(vector: &IntCounterVec, labels: &[&str], total: u64) {
+    let counter = vector.with_label_values(labels);
+    if total < counter.get() {
+        counter.reset();
+    }
+    counter.inc_by(total.saturating_sub(counter.get()));
+}
+
+/// [`raise`] for seconds.
+fn raise_seconds(vector: &CounterVec, label: &str, total: Duration) {
+    let counter = vector.with_label_values(&[label]);
+    let total = total.as_secs_f64();
+    if total < counter.get() {
+        counter.reset();
+    }
+    counter.inc_by((total - counter.get()).max(0.0));
+}

@@ -1,0 +1,105 @@
+//! The metrics of the table as counters, gauges and histograms in a registry of gomon's own.
+
+use prometheus::{
+    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry,
+    core::Collector,
+};
+
+use super::table::{self, Metric};
+
+/// Upper bounds in seconds: from a ring read at once to a queue that is far behind.
+const LATENCY_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// Upper bounds in seconds: from a cached answer to a slow disk.
+const INSPECTION_BUCKETS: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// One handle for each metric of the table, process metrics apart.
+#[derive(Debug, Clone)]
+pub(super) struct Families {
+    pub(super) diagnoses: IntCounterVec,
+    pub(super) active: GaugeVec,
+    pub(super) last: GaugeVec,
+    pub(super) blind: IntGaugeVec,
+    pub(super) info: GaugeVec,
+    pub(super) exec_failures: IntCounterVec,
+    pub(super) oom_kills: IntCounterVec,
+    pub(super) signals: IntCounterVec,
+    pub(super) build: IntGaugeVec,
+    pub(super) probe_attached: IntGaugeVec,
+    pub(super) bpf_events: IntCounterVec,
+    pub(super) received: IntCounterVec,
+    pub(super) dropped: IntCounterVec,
+    pub(super) unattributed: IntCounterVec,
+    pub(super) latency: Histogram,
+    pub(super) program_runs: IntCounterVec,
+    pub(super) program_seconds: CounterVec,
+    pub(super) map_entries: IntGaugeVec,
+    pub(super) map_capacity: IntGaugeVec,
+    pub(super) inspections: IntCounterVec,
+    pub(super) inspection_seconds: Histogram,
+}
+
+impl Families {
+    /// Registers them all.
+    pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let add = Add(registry);
+        Ok(Self {
+            diagnoses: add.counter(&table::DIAGNOSES)?,
+            active: add.float_gauge(&table::DIAGNOSIS_ACTIVE)?,
+            last: add.float_gauge(&table::DIAGNOSIS_LAST)?,
+            blind: add.gauge(&table::PATTERN_BLIND)?,
+            info: add.float_gauge(&table::CONTAINER_INFO)?,
+            exec_failures: add.counter(&table::EXEC_FAILURES)?,
+            oom_kills: add.counter(&table::OOM_KILLS)?,
+            signals: add.counter(&table::SIGNALS)?,
+            build: add.gauge(&table::BUILD_INFO)?,
+            probe_attached: add.gauge(&table::PROBE_ATTACHED)?,
+            bpf_events: add.counter(&table::BPF_EVENTS)?,
+            received: add.counter(&table::RECEIVED)?,
+            dropped: add.counter(&table::DROPPED)?,
+            unattributed: add.counter(&table::UNATTRIBUTED)?,
+            latency: add.histogram(&table::LATENCY, LATENCY_BUCKETS)?,
+            program_runs: add.counter(&table::PROGRAM_RUNS)?,
+            program_seconds: add
+                .vector(CounterVec::new(opts(&table::PROGRAM_SECONDS), table::PROGRAM_SECONDS.labels)?)?,
+            map_entries: add.gauge(&table::MAP_ENTRIES)?,
+            map_capacity: add.gauge(&table::MAP_CAPACITY)?,
+            inspections: add.counter(&table::INSPECTIONS)?,
+            inspection_seconds: add.histogram(&table::INSPECTION_SECONDS, INSPECTION_BUCKETS)?,
+        })
+    }
+}
+
+/// A gauge that a collector fills anew at each scrape.
+pub(super) fn gauge(metric: &Metric) -> prometheus::Result<Gauge> {
+    Gauge::with_opts(opts(metric))
+}
+
+/// The name and help of a metric.
+pub(super) fn opts(metric: &Metric) -> Opts {
+    Opts::new(metric.name, metric.help)
+}
+
+struct Add<'a>(&'a Registry);
+
+impl Add<'_> {
+    fn counter(&self, metric: &Metric) -> prometheus::Result<IntCounterVec> {
+        self.vector(IntCounterVec::new(opts(metric), metric.labels)?)
+    }
+
+    fn gauge(&self, metric: &Metric) -> prometheus::Result<IntGaugeVec> {
+        self.vector(IntGaugeVec::new(opts(metric), metric.labels)?)
+    }
+
+    fn float_gauge(&self, metric: &Metric) -> prometheus::Result<GaugeVec> {
+        self.vector(GaugeVec::new(opts(metric), metric.labels)?)
+    }
+
+    fn histogram(&self, metric: &Metric, buckets: &[f64]) -> prometheus::Result<Histogram> {
+        self.vector(Histogram::with_opts(HistogramOpts::from(opts(metric)).buckets(buckets.to_vec()))?)
+    }
+
+    fn vector<C: Collector + Clone + 'static>(&self, collector: C) -> prometheus::Result<C> {
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+}

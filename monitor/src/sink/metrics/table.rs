@@ -1,0 +1,222 @@
+//! The closed list of metrics, their labels and the values of closed labels: API. docs/metrics.md comes from it.
+
+use std::fmt::Write;
+
+use Kind::{Counter, Gauge, Histogram};
+
+/// The type of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Counter => "counter",
+            Gauge => "gauge",
+            Histogram => "histogram",
+        }
+    }
+}
+
+/// One metric of gomon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+/// The labels of all metrics of findings.
+const FINDING: &[&str] = &["namespace", "pod", "container", "pattern", "severity"];
+
+macro_rules! metrics {
+    ($($id:ident = $name:literal, $kind:ident, $labels:expr, $help:literal;)*) => {
+        $(pub(super) const $id: Metric = Metric { name: $name, kind: $kind, labels: $labels, help: $help };)*
+
+        /// All metrics, in the order of docs/metrics.md.
+        pub const METRICS: &[Metric] = &[$($id),*];
+    };
+}
+
+metrics! {
+    DIAGNOSES = "gomon_diagnoses_total", Counter, FINDING,
+        "Occurrences of a failure pattern in a container.";
+    DIAGNOSIS_ACTIVE = "gomon_diagnosis_active", Gauge, FINDING,
+        "1 while a standing fact holds in a running container, or within 15 minutes of the last occurrence.";
+    DIAGNOSIS_LAST = "gomon_diagnosis_last_timestamp_seconds", Gauge, FINDING,
+        "Unix time of the last occurrence.";
+    PATTERN_BLIND = "gomon_pattern_blind", Gauge, &["pattern"],
+        "1 if a probe that the pattern rests on is not attached: no finding then means nothing.";
+    CONTAINER_INFO = "gomon_container_info", Gauge,
+        &["namespace", "pod", "container", "container_id", "image", "runtime", "go_version", "libc", "linkage"],
+        "What gomon knows of a container; always 1.";
+    EXEC_FAILURES = "gomon_container_exec_failures_total", Counter, &["namespace", "pod", "container", "errno"],
+        "Calls of execve that failed in a container.";
+    OOM_KILLS = "gomon_container_oom_kills_total", Counter, &["namespace", "pod", "container", "scope", "init"],
+        "Processes of a container that the kernel killed for memory. Scope: container if it has a memory limit of its own, else outside. Init: whether it was PID 1.";
+    SIGNALS = "gomon_container_signals_total", Counter, &["namespace", "pod", "container", "signal", "origin"],
+        "Signals delivered to processes of a container. Origin: container, outside or kernel.";
+
+    BUILD_INFO = "gomon_build_info", Gauge, &["version", "revision", "rustversion"],
+        "The running build; always 1.";
+    PROBE_ATTACHED = "gomon_probe_attached", Gauge, &["probe"],
+        "1 if the probe is attached to the kernel.";
+    BPF_EVENTS = "gomon_bpf_events_total", Counter, &["probe", "result"],
+        "Events in the kernel by what became of them: seen = filtered + submitted + lost.";
+    RECEIVED = "gomon_events_received_total", Counter, &["probe"],
+        "Events that reached user space.";
+    DROPPED = "gomon_events_dropped_total", Counter, &["stage", "reason"],
+        "Events, or series of them, that were given up.";
+    UNATTRIBUTED = "gomon_events_unattributed_total", Counter, &["reason"],
+        "Events that belong to no known container.";
+    LATENCY = "gomon_event_latency_seconds", Histogram, &[],
+        "From the event in the kernel to its place in a container's timeline.";
+    PROGRAM_RUNS = "gomon_bpf_program_runs_total", Counter, &["program"],
+        "Runs of a kernel program, where the kernel counts them (kernel.bpf_stats_enabled).";
+    PROGRAM_SECONDS = "gomon_bpf_program_run_seconds_total", Counter, &["program"],
+        "Time spent in a kernel program, where the kernel counts it (kernel.bpf_stats_enabled).";
+    MAP_ENTRIES = "gomon_bpf_map_entries", Gauge, &["map"],
+        "Entries of a kernel map; bytes waiting in a ring.";
+    MAP_CAPACITY = "gomon_bpf_map_capacity", Gauge, &["map"],
+        "Most entries of a kernel map; bytes of a ring.";
+    INSPECTIONS = "gomon_inspections_total", Counter, &["result"],
+        "Inspections of containers' files and configurations.";
+    INSPECTION_SECONDS = "gomon_inspection_duration_seconds", Histogram, &[],
+        "Time of one inspection.";
+
+    PROCESS_CPU = "process_cpu_seconds_total", Counter, &[],
+        "User and system CPU time of gomon.";
+    PROCESS_RESIDENT = "process_resident_memory_bytes", Gauge, &[],
+        "Resident memory of gomon.";
+    PROCESS_VIRTUAL = "process_virtual_memory_bytes", Gauge, &[],
+        "Virtual memory of gomon.";
+    PROCESS_FDS = "process_open_fds", Gauge, &[],
+        "Open file descriptors of gomon.";
+    PROCESS_MAX_FDS = "process_max_fds", Gauge, &[],
+        "Most file descriptors that gomon may open.";
+    PROCESS_START = "process_start_time_seconds", Gauge, &[],
+        "Unix time of gomon's start.";
+}
+
+/// A closed set of values of a label, or of two.
+macro_rules! labels {
+    ($(#[$about:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident = $value:expr,)* } -> $result:ty) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $type { $($(#[$doc])* $variant,)* }
+
+        impl $type {
+            pub(super) const ALL: &[Self] = &[$(Self::$variant),*];
+
+            pub(super) const fn labels(self) -> $result {
+                match self { $(Self::$variant => $value,)* }
+            }
+        }
+    };
+}
+
+labels! {
+    /// Where and why something was given up: `stage` and `reason` of `gomon_events_dropped_total`.
+    Dropped {
+        /// A ring was full.
+        Ring = ["kernel", "ring_full"],
+        /// A record that does not decode.
+        Undecodable = ["decode", "malformed"],
+        /// A queue inside gomon was full.
+        Queue = ["pipeline", "queue_full"],
+        /// A container's timeline was full; its oldest event went.
+        Timeline = ["engine", "timeline_full"],
+        /// More containers than the engine keeps.
+        Containers = ["engine", "containers_full"],
+        /// Counted under `container="~other"`, or not at all.
+        MaxSeries = ["metrics", "max_series"],
+        /// A recording could not be written as fast as events came.
+        Recording = ["recording", "queue_full"],
+    } -> [&'static str; 2]
+}
+
+labels! {
+    /// Why an event has no container: `reason` of `gomon_events_unattributed_total`.
+    Unattributed {
+        /// The cgroup is not known, and nothing could be learned about it.
+        UnknownCgroup = "unknown_cgroup",
+        /// The cgroup is known and is not a container's.
+        NotAContainer = "not_a_container",
+        /// The cgroup was removed before its names were learned.
+        Gone = "gone",
+    } -> &'static str
+}
+
+labels! {
+    /// How an inspection ended: `result` of `gomon_inspections_total`.
+    Inspected {
+        Ok = "ok",
+        /// Some facts could not be established.
+        Partial = "partial",
+        /// The container's files were gone.
+        Gone = "gone",
+        TimedOut = "timed_out",
+        Failed = "failed",
+    } -> &'static str
+}
+
+/// All of docs/metrics.md.
+#[must_use]
+pub fn book() -> String {
+    let mut out = "# Metrics\n\n\
+        <!-- Generated from monitor/src/sink/metrics/table.rs: GOMON_UPDATE_DOCS=1 cargo test --test docs -->\n\n\
+        `gomon agent` serves them at `/metrics`. Names and labels are API: a change has an entry in the changelog.\n\n\
+        A container's counters of diagnoses, exec failures and OOM kills start at zero when the container is first\n\
+        seen, so that the first failure is an increase. Its series stay for 15 minutes after it is gone. Beyond\n\
+        `max_series` series, further containers are counted together as `container=\"~other\"`.\n\n\
+        | metric | type | labels | meaning |\n|---|---|---|---|\n"
+        .to_owned();
+    for Metric { name, kind, labels, help } in METRICS {
+        let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let _ = writeln!(out, "| `{name}` | {} | {} | {help} |", kind.name(), labels.join(", "));
+    }
+    out.push_str("\n## Values of closed labels\n\n| label | values |\n|---|---|\n");
+    let dropped: Vec<String> =
+        Dropped::ALL.iter().map(|one| format!("`{}`", one.labels().join("/"))).collect();
+    let unattributed: Vec<String> =
+        Unattributed::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
+    let inspected: Vec<String> = Inspected::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
+    for (label, values) in [
+        ("`stage`/`reason` of `gomon_events_dropped_total`", dropped),
+        ("`reason` of `gomon_events_unattributed_total`", unattributed),
+        ("`result` of `gomon_inspections_total`", inspected),
+    ] {
+        let _ = writeln!(out, "| {label} | {} |", values.join(", "));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_prometheus_rules() {
+        for Metric { name, kind, help, .. } in METRICS {
+            assert_eq!(name.ends_with("_total"), *kind == Counter, "{name}");
+            assert!(name.starts_with("gomon_") || name.starts_with("process_"), "{name}");
+            assert!(help.ends_with('.') && !help.contains('|'), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_the_info_metric_names_a_container_id_or_image() {
+        for Metric { name, labels, .. } in METRICS {
+            let unbounded = ["pid", "path", "cmdline", "image", "container_id"];
+            assert!(
+                *name == CONTAINER_INFO.name || !labels.iter().any(|label| unbounded.contains(label)),
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The command line from outside: what it prints, where, and the exit code.
+
+use std::{
+    io::Read,
+    process::{Command as Process, Stdio},
+};
+
+use assert_cmd::Command;
+use gomon::patterns::CATALOGUE;
+use predicates::prelude::*;
+
+fn gomon(line: &str) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("gomon"));
+    command.args(line.split_whitespace());
+    command
+}
+
+#[test]
+fn no_command_is_wrong_usage_and_shows_the_help() {
+    gomon("").assert().code(2).stderr(predicate::str::contains("Usage:"));
+}
+
+#[test]
+fn an_unknown_option_or_command_is_wrong_usage() {
+    for line in
+        ["--frobnicate", "explain --frobnicate", "frobnicate", "version -o html", "explain --color sometimes"]
+    {
+        gomon(line).assert().code(2).stdout("").stderr(predicate::str::contains("error:"));
+    }
+}
+
+#[test]
+fn the_help_tells_the_exit_codes() {
+    gomon("--help").assert().code(0).stdout(predicate::str::contains("5 inconclusive"));
+}
+
+#[test]
+fn version_says_whether_the_kernel_programs_are_embedded() {
+    let text = predicate::str::starts_with("gomon ").and(predicate::str::contains("kernel programs"));
+    gomon("version").assert().code(0).stdout(text).stderr("");
+    let output = gomon("version -o json").output().unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["version"], env!("CARGO_PKG_VERSION"));
+    // A build for linting has the feature without the programs.
+    assert!(cfg!(feature = "kernel") || value["kernel_programs"] == false, "{value}");
+}
+
+#[test]
+fn completions_exist_for_the_usual_shells() {
+    for shell in ["bash", "zsh", "fish"] {
+        gomon(&format!("completions {shell}")).assert().code(0).stdout(predicate::str::contains("explain"));
+    }
+    gomon("completions csh").assert().code(2);
+}
+
+#[test]
+fn explain_lists_every_pattern_and_shows_each() {
+    let list = gomon("explain").assert().code(0).get_output().stdout.clone();
+    let list = String::from_utf8(list).unwrap();
+    assert_eq!(list.lines().count(), CATALOGUE.len());
+    for pattern in CATALOGUE {
+        assert!(list.contains(pattern.id), "{list}");
+        gomon(&format!("explain {}", pattern.id))
+            .assert()
+            .code(0)
+            .stdout(predicate::str::contains(pattern.title));
+    }
+    gomon("explain -o markdown").assert().code(0).stdout(predicate::str::starts_with("# Failure patterns\n"));
+}
+
+#[test]
+fn an_unknown_pattern_is_wrong_usage_and_prints_nothing() {
+    let message = predicate::str::contains("there is no pattern \"no-such-pattern\"");
+    gomon("explain no-such-pattern").assert().code(2).stdout("").stderr(message);
+}
+
+#[test]
+fn a_pipe_and_no_color_get_no_control_sequences_and_always_gets_them() {
+    let escape = "\u{1b}[";
+    let plain = || predicate::str::contains(escape).not();
+    gomon("explain no-such-pattern").assert().stderr(plain());
+    gomon("explain no-such-pattern --color never").assert().stderr(plain());
+    gomon("explain no-such-pattern").env("NO_COLOR", "1").assert().stderr(plain());
+    gomon("--color always explain no-such-pattern").assert().stderr(predicate::str::contains(escape));
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let mut child = Process::new(assert_cmd::cargo::cargo_bin!("gomon"))
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut told = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!((told.as_str(), status.code()), ("", Some(0)));
+}
