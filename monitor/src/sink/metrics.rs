@@ -98,6 +98,7 @@ impl Metrics {
     /// Counts what the engine observes: container counters, names and facts, lost events, blind probes, time.
     pub fn observe(&mut self, observation: &Observation) {
         match observation {
+            Observation::Host { .. } => {}
             Observation::Appeared { run, at, from_birth: _ } => {
                 self.containers.appeared(&run.container, run.cgroup, *at);
             }
