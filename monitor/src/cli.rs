@@ -6,7 +6,9 @@ pub mod target;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use args::{CompletionsArgs, ExplainArgs, VersionArgs};
+#[cfg(feature = "kernel")]
+use args::{AgentArgs, DiagnoseArgs, EventsArgs, RecordArgs};
+use args::{CompletionsArgs, ExplainArgs, ReplayArgs, VersionArgs};
 
 /// Names why a Go container fails, from what the kernel saw and what the container's files say.
 #[derive(Debug, Parser)]
@@ -47,6 +49,20 @@ pub enum Color {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Watch all containers of this node; serve metrics and diagnoses
+    #[cfg(feature = "kernel")]
+    Agent(AgentArgs),
+    /// Name why one container fails
+    #[cfg(feature = "kernel")]
+    Diagnose(DiagnoseArgs),
+    /// Stream what the kernel sees in containers
+    #[cfg(feature = "kernel")]
+    Events(EventsArgs),
+    /// Record everything that a diagnosis could rest on
+    #[cfg(feature = "kernel")]
+    Record(RecordArgs),
+    /// Diagnose a recording, on any machine
+    Replay(ReplayArgs),
     /// Show the manual of a failure pattern, or list all patterns
     Explain(ExplainArgs),
     /// Print a completion script for a shell

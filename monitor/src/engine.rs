@@ -113,6 +113,11 @@ impl Engine {
         }
     }
 
+    /// When time itself may complete a pattern.
+    pub fn next_due(&self) -> Option<BootNs> {
+        self.pending.first().map(|(due, _)| *due)
+    }
+
     fn ask_pending(&mut self, step: &mut Step) {
         while let Some((due, run)) = self.pending.first().cloned() {
             if due > self.now {
@@ -160,6 +165,14 @@ impl Engine {
         if let Some(run) = first_to_go {
             self.cases.remove(&run);
         }
+    }
+
+    /// No more observations will come: what waited for time to pass is decided now.
+    pub fn settle(&mut self) -> Step {
+        let mut step = Step::default();
+        self.now = BootNs(self.now.0 + EXEC_SETTLE_NS);
+        self.ask_pending(&mut step);
+        step
     }
 
     /// The latest run of a container.

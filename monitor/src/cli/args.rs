@@ -168,7 +168,7 @@ pub struct RecordArgs {
     pub selection: Selection,
     /// Write the recording to this file; - for standard output
     #[arg(short, long, value_name = "PATH")]
-    pub file: PathBuf,
+    pub output: PathBuf,
     /// Stop after this time: 30s, 5m
     #[arg(long, value_name = "DURATION", value_parser = when::duration)]
     pub timeout: Option<Duration>,
@@ -252,7 +252,7 @@ mod tests {
             "diagnose -n shop -p api-7d9f --since 10m -w",
             "diagnose shop/api-7d9f/api --since 2026-03-01T09:30:00Z",
             "events -c api -o jsonl --timeout 1h30m",
-            "record api --file - --timeout 5m",
+            "record api -o - --timeout 5m",
             "replay run.jsonl -o markdown",
             "doctor -o json",
         ] {

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::model::container::Runtime;
+use crate::model::container::{ContainerId, Identity, Runtime};
 
 /// A container as it was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,23 @@ pub enum TargetError {
 }
 
 const RUNTIMES: [Runtime; 4] = [Runtime::Docker, Runtime::Containerd, Runtime::CriO, Runtime::Podman];
+
+impl Target {
+    /// Whether this container is meant. A process names its container only through [`crate::runtime`].
+    #[must_use]
+    pub fn fits(&self, container: &ContainerId, identity: &Identity) -> bool {
+        match self {
+            Self::NameOrId(text) => *text == identity.name || container.0.starts_with(text.as_str()),
+            Self::Id { runtime, id } => *runtime == identity.runtime && container.0.starts_with(id.as_str()),
+            Self::Pod { namespace, pod, container: name } => {
+                *namespace == identity.namespace
+                    && *pod == identity.pod
+                    && name.as_ref().is_none_or(|name| *name == identity.name)
+            }
+            Self::Pid(_) => false,
+        }
+    }
+}
 
 impl FromStr for Target {
     type Err = TargetError;

@@ -1,9 +1,21 @@
 //! The commands: each turns its options into one answer on standard output and an exit code.
 
+#[cfg(feature = "kernel")]
+mod agent;
 mod completions;
+mod conclusions;
+#[cfg(feature = "kernel")]
+mod diagnose;
+#[cfg(feature = "kernel")]
+mod events;
 pub mod exit;
 mod explain;
+#[cfg(feature = "kernel")]
+mod live;
 pub mod output;
+#[cfg(feature = "kernel")]
+mod record;
+mod replay;
 pub mod settings;
 pub mod version;
 
@@ -31,6 +43,15 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
     match &cli.command {
+        #[cfg(feature = "kernel")]
+        Command::Agent(args) => agent::run(args, cli.global),
+        #[cfg(feature = "kernel")]
+        Command::Diagnose(args) => diagnose::run(args, cli.global, output),
+        #[cfg(feature = "kernel")]
+        Command::Events(args) => events::run(args, cli.global, output),
+        #[cfg(feature = "kernel")]
+        Command::Record(args) => record::run(args, cli.global),
+        Command::Replay(args) => replay::run(args, output),
         Command::Explain(args) => explain::run(args, output),
         Command::Completions(args) => completions::run(*args, output),
         Command::Version(args) => version::run(*args, output),

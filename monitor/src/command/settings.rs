@@ -3,7 +3,13 @@
 use std::io::{self, IsTerminal};
 
 use anstream::ColorChoice;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::{
+    Layer as _,
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 use super::exit::{Exit, Failure, OrExit};
 use crate::{
@@ -46,12 +52,18 @@ pub fn log(format: LogFormat, level: LogLevel, color: Color) {
             stderr.is_terminal() && anstream::AutoStream::choice(&stderr) != ColorChoice::Never
         }
     };
-    let builder = tracing_subscriber::fmt().with_max_level(filter).with_writer(io::stderr).with_ansi(ansi);
-    // A second call would find a log already set up, and leave it.
-    let _ = match format {
-        LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(ansi);
+    let lines = match format {
+        LogFormat::Text => lines.with_target(false).boxed(),
+        LogFormat::Json => lines.json().boxed(),
     };
+    // What libraries tell of their inner work is for those who ask for everything. The kernel programs' own messages
+    // carry the name of their object.
+    let others = if level == LogLevel::Trace { LevelFilter::TRACE } else { filter.min(LevelFilter::WARN) };
+    let wanted =
+        Targets::new().with_default(others).with_target("gomon", filter).with_target("gomon_ebpf", filter);
+    // A second call would find a log already set up, and leave it.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(wanted)).try_init();
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use aya::{Btf, Ebpf, EbpfLoader, programs::BtfTracePoint};
 use thiserror::Error;
+use tokio::io::unix::AsyncFd;
 
 use super::{
     cgroupfs::Hierarchy,
@@ -65,6 +66,23 @@ pub fn load_maps(hierarchy: &Hierarchy, log_level: u8) -> Result<(Ebpf, Btf), Lo
         .load(OBJECT)
         .map_err(|e| LoadError::Refused(chain(&e)))?;
     Ok((ebpf, btf))
+}
+
+/// Sends the programs' own messages to the log.
+pub fn forward_log(ebpf: &mut Ebpf) {
+    let logger = aya_log::EbpfLogger::init(ebpf).map_err(|error| chain(&error));
+    // SAFETY: the logger owns its ring's descriptor and keeps it open until it is dropped with the registration.
+    let watched =
+        logger.and_then(|logger| unsafe { AsyncFd::register(logger) }.map_err(|error| error.to_string()));
+    match watched {
+        Ok(mut logger) => drop(tokio::spawn(async move {
+            while let Ok(mut guard) = logger.readable_mut().await {
+                guard.get_inner_mut().flush();
+                guard.clear_ready();
+            }
+        })),
+        Err(why) => tracing::warn!(why, "messages of the kernel programs are lost"),
+    }
 }
 
 /// Attaches every hook; one that the kernel refuses does not keep the others from seeing.

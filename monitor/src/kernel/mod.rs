@@ -1,6 +1,7 @@
 //! The rim towards the kernel: loads the programs, reads the rings, knows the cgroups.
 
 pub mod cgroupfs;
+pub mod clock;
 pub mod counters;
 pub mod hooks;
 pub mod load;

@@ -1,6 +1,9 @@
 //! Reads both rings and puts their events into the order in which they happened.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::{
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+};
 
 use aya::{
     Ebpf,
@@ -17,7 +20,7 @@ use crate::{
 };
 
 /// An event that is older than this when the rings are read was submitted long before: no older one can follow.
-const SETTLE_NS: u64 = 2 * MS;
+pub const SETTLE_NS: u64 = 2 * MS;
 /// Events read in one go; the rest waits in the ring, where the kernel counts what no longer fits.
 const BATCH: usize = 8192;
 
@@ -50,9 +53,9 @@ impl Rings {
         })
     }
 
-    /// The descriptor that becomes readable when a precious event arrives.
-    pub fn wake_fd(&self) -> RawFd {
-        self.precious.as_raw_fd()
+    /// A descriptor that becomes readable when a precious event arrives.
+    pub fn wake_fd(&self) -> io::Result<OwnedFd> {
+        self.precious.as_fd().try_clone_to_owned()
     }
 
     /// Some events were read but are too young to be handed out.

@@ -1,6 +1,6 @@
 //! What the kernel saw, decoded: one value an occurrence. Strings are lossy UTF-8 and not yet inert.
 
-use monitor_common::path::PathClass;
+use monitor_common::{path::PathClass, probe::Probe};
 use serde::{Deserialize, Serialize};
 
 use super::{container::CgroupId, errno::Errno, signal::Signal, time::BootNs};
@@ -66,6 +66,24 @@ pub enum EventKind {
     CgroupMade { hierarchy: u32, path: String },
     /// A cgroup directory was removed.
     CgroupRemoved { hierarchy: u32, path: String },
+}
+
+impl EventKind {
+    /// The probe that reports it.
+    pub fn probe(&self) -> Probe {
+        match self {
+            Self::ExecFailed { .. } => Probe::ExecFailed,
+            Self::Exec { .. } => Probe::Exec,
+            Self::Open { .. } => Probe::Open,
+            Self::OomKill { .. } => Probe::OomKill,
+            Self::SignalSent { .. } => Probe::SignalSent,
+            Self::SignalDelivered { .. } => Probe::SignalDelivered,
+            Self::Exit { .. } => Probe::Exit,
+            Self::TlsRefused { .. } => Probe::TlsAlert,
+            Self::CgroupMade { .. } => Probe::CgroupMade,
+            Self::CgroupRemoved { .. } => Probe::CgroupRemoved,
+        }
+    }
 }
 
 /// `TRACE_SIGNAL_*` of include/trace/events/signal.h.

@@ -92,7 +92,7 @@ fn finding(case: &Case, attempt: &Attempt<'_>, culprit: &File, refusal: &Refusal
         severity: Severity::Error,
         confidence,
         subject: format!("{path}: {}", refusal.name()),
-        summary: format!("{path} may not be executed: {culprit_path} {}", refusal.fact(culprit)),
+        summary: format!("{path} may not be executed: {whose} {}", refusal.fact(culprit)),
         remedy: refusal.remedy(&culprit_path),
         evidence,
         at: attempt.at,

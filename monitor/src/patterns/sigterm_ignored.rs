@@ -93,8 +93,10 @@ fn finding(
     evidence.extend(runs_go_below(case, init));
     let grace = kill.map(|kill| seconds(kill.at.since(term.at)));
     let what = match (ignored, grace) {
-        (true, None) => "has no handler for SIGTERM, the kernel dropped it".to_owned(),
-        (true, Some(grace)) => format!("has no handler for SIGTERM and was killed {grace} later"),
+        (true, None) => "ignores SIGTERM or has no handler for it: the kernel dropped the signal".to_owned(),
+        (true, Some(grace)) => {
+            format!("ignores SIGTERM or has no handler for it and was killed {grace} later")
+        }
         (false, Some(grace)) => format!("got SIGTERM, did not end within {grace} and was killed"),
         (false, None) => "got SIGTERM".to_owned(),
     };

@@ -35,6 +35,16 @@ pub fn text(conclusion: &Conclusion, epoch: BootEpoch, width: Width, theme: &The
     out
 }
 
+/// One diagnosis alone, as `--watch` prints it.
+#[must_use]
+pub fn finding(diagnosis: &Diagnosis, epoch: BootEpoch, theme: &Theme) -> String {
+    let mut out = String::new();
+    let page = Page { epoch, width: Width::Columns, theme };
+    // Writing to a String cannot fail.
+    let _ = page.diagnosis(&mut out, diagnosis, &Coverage::default());
+    out
+}
+
 /// Why the confidence is what it is.
 pub(super) fn meaning(confidence: Confidence) -> &'static str {
     match confidence {

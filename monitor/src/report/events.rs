@@ -24,22 +24,6 @@ fn shown<'a>(container: &'a ContainerId, identity: &'a Identity) -> &'a str {
     if identity.name.is_empty() { container.short() } else { &identity.name }
 }
 
-/// The event's name in text and JSON; the same as its probe's.
-fn name(kind: &EventKind) -> &'static str {
-    match kind {
-        EventKind::ExecFailed { .. } => "exec_failed",
-        EventKind::Exec { .. } => "exec",
-        EventKind::Open { .. } => "open",
-        EventKind::OomKill { .. } => "oom_kill",
-        EventKind::SignalSent { .. } => "signal_sent",
-        EventKind::SignalDelivered { .. } => "signal_delivered",
-        EventKind::Exit { .. } => "exit",
-        EventKind::TlsRefused { .. } => "tls_alert",
-        EventKind::CgroupMade { .. } => "cgroup_made",
-        EventKind::CgroupRemoved { .. } => "cgroup_removed",
-    }
-}
-
 /// One line without a line break: time, container, event, process, what happened.
 #[must_use]
 pub fn line(
@@ -53,7 +37,7 @@ pub fn line(
         "{}  {:NAME_WIDTH$}  {}  {}  {}",
         paint(theme.faint, epoch.rfc3339(event.at)),
         inert_short(shown(container, identity), NAME_WIDTH - 1),
-        paint(theme.strong, format!("{:KIND_WIDTH$}", name(&event.kind))),
+        paint(theme.strong, format!("{:KIND_WIDTH$}", event.kind.probe().name())),
         process(&event.task),
         what(&event.kind),
     )
@@ -141,7 +125,7 @@ impl Line {
     pub fn new(event: &Event, container: &ContainerId, identity: &Identity, epoch: BootEpoch) -> Self {
         let mut fields = detail(&event.kind);
         if let Value::Object(map) = &mut fields {
-            map.insert("type".to_owned(), json!(name(&event.kind)));
+            map.insert("type".to_owned(), json!(event.kind.probe().name()));
             map.insert("task".to_owned(), task(&event.task));
             map.insert("cgroup".to_owned(), json!(event.cgroup));
         }

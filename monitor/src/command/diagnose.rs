@@ -1,0 +1,136 @@
+//! `gomon diagnose`: why one container fails, whether it runs, restarts or is dead already.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{
+    conclusions,
+    exit::{Exit, Failure, OrExit},
+    live,
+    output::Output,
+};
+use crate::{
+    cli::{Global, args::DiagnoseArgs},
+    engine::Engine,
+    inspect::{self, Deadline},
+    kernel::clock,
+    model::{
+        container::{CgroupId, ContainerId, Run},
+        diagnosis::{Conclusion, Severity},
+        observation::Observation,
+        time::BootEpoch,
+    },
+    pipeline::{self, Pipeline},
+    report,
+    runtime::{self, Listed},
+};
+
+/// How long a running container is watched without `--timeout`.
+const WATCH: Duration = Duration::from_secs(10);
+/// After a finding or the end of the container: facts and the exit may still come.
+const SETTLE: Duration = Duration::from_millis(400);
+/// Time for the files of a dead container.
+const INSPECTION: Duration = Duration::from_secs(10);
+
+pub(super) fn run(args: &DiagnoseArgs, global: Global, output: Output) -> Result<Exit, Failure> {
+    live::log(global);
+    live::block_on(diagnose(args, global, output))
+}
+
+async fn diagnose(args: &DiagnoseArgs, global: Global, output: Output) -> Result<Exit, Failure> {
+    let host = live::host(&args.host)?;
+    let listed = live::listed(&host, &args.host).await;
+    let target = runtime::resolve_any(&listed, args.target.as_ref(), &args.selection)?.clone();
+    let (conclusion, epoch) = if target.is_over() && !args.watch {
+        (of_dead(host, &target)?, clock::boot_epoch())
+    } else {
+        watch(args, global, &target, output).await?
+    };
+    conclusions::print(vec![conclusion], &args.report, epoch, output)
+}
+
+/// Files and the runtime's memory alone; nothing is left to watch.
+fn of_dead(host: inspect::Host, target: &Listed) -> Result<Conclusion, Failure> {
+    let mut engine = Engine::new();
+    let at = clock::now();
+    let run = Run { container: target.id.clone(), cgroup: CgroupId(0) };
+    engine.observe(&Observation::Host { at, host: crate::observer::host_facts() });
+    engine.observe(&Observation::Appeared { run: run.clone(), at, from_birth: false });
+    for fact in inspect::of_dead_docker(&host, &target.id, Deadline::after(INSPECTION)) {
+        engine.observe(&Observation::Learned { run: run.clone(), at, fact: Box::new(fact) });
+    }
+    engine.settle();
+    concluded(&engine, &target.id)
+}
+
+/// Watches until something is found, the container has ended for good, or time is up.
+async fn watch(
+    args: &DiagnoseArgs,
+    global: Global,
+    target: &Listed,
+    output: Output,
+) -> Result<(Conclusion, BootEpoch), Failure> {
+    let observer = live::observe(&args.host, Some(target.id.clone()), global)?;
+    let epoch = observer.epoch;
+    let mut pipeline = Pipeline::new(observer);
+    // With --watch only an explicit limit ends it.
+    let limit = if args.watch { args.timeout } else { Some(args.timeout.unwrap_or(WATCH)) };
+    let mut end: Option<Instant> = limit.map(|limit| Instant::now() + limit);
+    let stop = live::stopped();
+    tokio::pin!(stop);
+    let mut vanished = false;
+    loop {
+        let at_end = async {
+            match end {
+                Some(end) => tokio::time::sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        let outputs = tokio::select! {
+            () = &mut stop => break,
+            () = at_end => break,
+            turn = pipeline.turn() => turn.or_exit(Exit::CannotObserve)?,
+        };
+        for out in outputs {
+            let is_enough = match out {
+                pipeline::Output::Observed(Observation::Vanished { .. }) => {
+                    vanished = true;
+                    true
+                }
+                pipeline::Output::Observed(Observation::Appeared { .. }) => {
+                    vanished = false;
+                    false
+                }
+                pipeline::Output::Observed(_) => false,
+                pipeline::Output::Changed(change) => {
+                    if args.watch && change.diagnosis().severity >= args.report.min_severity {
+                        let text = report::columns::finding(change.diagnosis(), epoch, &output.theme());
+                        output.print(&text).or_exit(Exit::Usage)?;
+                    }
+                    change.diagnosis().severity >= Severity::Error
+                }
+            };
+            if is_enough && !args.watch {
+                let soon = Instant::now() + SETTLE;
+                end = Some(end.map_or(soon, |end| end.min(soon)));
+            }
+        }
+    }
+    if vanished {
+        tracing::info!("the container ended while it was watched");
+    }
+    Ok((concluded(pipeline.engine(), &target.id)?, epoch))
+}
+
+fn concluded(engine: &Engine, id: &ContainerId) -> Result<Conclusion, Failure> {
+    engine.conclude(id).ok_or_else(|| {
+        Failure::new(
+            Exit::Inconclusive,
+            anyhow::anyhow!(
+                "nothing was seen of container {}: it did not run while it was watched; try again with --timeout 60s",
+                id.short()
+            ),
+        )
+    })
+}

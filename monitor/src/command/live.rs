@@ -1,0 +1,146 @@
+//! What every command that observes the running kernel shares: the runtime, the start, the end.
+
+use std::{future::Future, time::Duration};
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{
+    exit::{Exit, Failure, OrExit},
+    settings,
+};
+use crate::{
+    attribution,
+    cli::{
+        Global,
+        args::{HostArgs, Selection},
+        target::Target,
+    },
+    config::LogFormat,
+    inspect,
+    model::container::{ContainerId, Identity},
+    observer::{ObserveError, Observer, Options},
+    runtime::{self, Listed},
+};
+
+/// Runs a command's future to its end.
+pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+        .or_exit(Exit::CannotObserve)?;
+    let result = runtime.block_on(future);
+    // An inspection that hangs in the file system must not keep the command from ending.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result
+}
+
+/// Sets up the log of a command that runs for a person.
+pub(super) fn log(global: Global) {
+    settings::log(LogFormat::Text, settings::level(global), global.color);
+}
+
+/// Attaches the probes.
+pub(super) fn observe(
+    host: &HostArgs,
+    only: Option<ContainerId>,
+    global: Global,
+) -> Result<Observer, Failure> {
+    let options = Options {
+        host_root: host.host_root.clone(),
+        only,
+        force_cgroup_v1: std::env::var_os("GOMON_FORCE_CGROUP_V1").is_some(),
+        kernel_log: global.verbose >= 2,
+    };
+    let observer = Observer::start(&options).map_err(cannot_observe)?;
+    for state in observer.hooks().iter().filter(|state| !state.is_attached()) {
+        tracing::warn!(
+            program = state.hook.program,
+            lost = state.hook.lost,
+            "a probe is off: {:?}",
+            state.outcome
+        );
+    }
+    Ok(observer)
+}
+
+/// The error with its way out.
+pub(super) fn cannot_observe(error: ObserveError) -> Failure {
+    let way_out = if rustix::process::geteuid().is_root() {
+        "`gomon doctor` says what this host allows"
+    } else {
+        "run it as root, or with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH; `gomon doctor` says more"
+    };
+    Failure::new(
+        Exit::CannotObserve,
+        anyhow::Error::new(error).context(format!("cannot observe this host ({way_out})")),
+    )
+}
+
+/// Ends when a person or a supervisor asks for it.
+pub(super) async fn stopped() {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Ends after `limit`; never without one.
+pub(super) async fn elapsed(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Which containers a stream shows.
+pub(super) struct Wanted {
+    target: Option<Target>,
+    selection: Selection,
+}
+
+impl Wanted {
+    pub(super) fn new(target: Option<&Target>, selection: &Selection) -> Self {
+        // A process is asked for its container now: it may be gone when the first event comes.
+        let target = match target {
+            Some(Target::Pid(pid)) => {
+                let cgroups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+                let id = cgroups.lines().find_map(attribution::container_of);
+                Some(Target::NameOrId(id.map_or_else(|| format!("pid:{pid}"), |id| id.0)))
+            }
+            other => other.cloned(),
+        };
+        Self { target, selection: selection.clone() }
+    }
+
+    /// Whether this container is meant. A name that no container has yet may get one later.
+    pub(super) fn fits(&self, container: &ContainerId, identity: &Identity) -> bool {
+        let Selection { namespace, pod, container: name } = &self.selection;
+        let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
+        self.target.as_ref().is_none_or(|target| target.fits(container, identity))
+            && is(namespace, &identity.namespace)
+            && is(pod, &identity.pod)
+            && is(name, &identity.name)
+    }
+}
+
+/// The host's files.
+pub(super) fn host(args: &HostArgs) -> Result<inspect::Host, Failure> {
+    match &args.host_root {
+        Some(root) => inspect::Host::new(root, &root.join("proc")),
+        None => inspect::Host::local(),
+    }
+    .or_exit(Exit::CannotObserve)
+}
+
+/// All containers that files and sockets know.
+pub(super) async fn listed(host: &inspect::Host, args: &HostArgs) -> Vec<Listed> {
+    runtime::all(host, &args.runtime_sockets).await
+}

@@ -1,0 +1,100 @@
+//! Runs inspections on blocking threads, a few at a time, each with a deadline.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::{
+    inspect::{self, Deadline, Host},
+    model::{
+        container::Run,
+        fact::{Fact, Want},
+    },
+};
+
+/// Inspections at a time: they wait for the disk more than for the processor.
+const AT_ONCE: usize = 8;
+/// Time that one inspection may take.
+const BUDGET: Duration = Duration::from_secs(2);
+/// Inspections that may wait; beyond it the container's facts stay unknown.
+const MAX_WAITING: usize = 4096;
+
+/// What to look at.
+#[derive(Debug, Clone)]
+pub(super) enum Kind {
+    /// The container's cgroup has just appeared.
+    Birth,
+    /// It runs, and this is one of its processes.
+    Live(u32),
+    Answer {
+        pid: Option<u32>,
+        want: Want,
+    },
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Learned {
+    pub(super) run: Run,
+    pub(super) facts: Vec<Fact>,
+}
+
+/// All inspections under way.
+pub(super) struct Inspections {
+    host: Arc<Host>,
+    places: Arc<Semaphore>,
+    sender: mpsc::Sender<Learned>,
+    receiver: mpsc::Receiver<Learned>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Inspections {
+    pub(super) fn new(host: Arc<Host>) -> Self {
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
+        Self {
+            host,
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            sender,
+            receiver,
+            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+        }
+    }
+
+    /// Starts one; what it learns comes out of [`Self::next`].
+    pub(super) fn start(&self, run: Run, kind: Kind) {
+        let Ok(waiting) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            tracing::warn!(
+                container = run.container.short(),
+                "too many inspections wait: its files stay unknown"
+            );
+            return;
+        };
+        let (host, places, sender) = (Arc::clone(&self.host), Arc::clone(&self.places), self.sender.clone());
+        tokio::spawn(async move {
+            let Ok(place) = places.acquire_owned().await else { return };
+            let id = run.container.clone();
+            let looked = tokio::task::spawn_blocking(move || look(&host, &id, &kind)).await;
+            drop(place);
+            match looked {
+                // The receiver is gone only when gomon ends.
+                Ok(facts) => drop(sender.send(Learned { run, facts }).await),
+                Err(error) => tracing::error!(%error, "an inspection failed"),
+            }
+            drop(waiting);
+        });
+    }
+
+    /// What the next inspection to end has learned.
+    pub(super) async fn next(&mut self) -> Option<Learned> {
+        self.receiver.recv().await
+    }
+}
+
+fn look(host: &Host, id: &crate::model::container::ContainerId, kind: &Kind) -> Vec<Fact> {
+    let deadline = Deadline::after(BUDGET);
+    match kind {
+        Kind::Birth => inspect::at_birth(host, id, deadline),
+        Kind::Live(pid) => inspect::of_live(host, id, *pid, deadline),
+        Kind::Answer { pid, want } => vec![inspect::answer(host, id, *pid, want, deadline)],
+    }
+}

@@ -1,0 +1,160 @@
+//! The one place that wires the live source, the engine, the recording and the agent's snapshot together.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use crate::{
+    engine::Engine,
+    kernel::clock,
+    ledger::Change,
+    model::{
+        observation::Observation,
+        time::{BootNs, SECOND},
+    },
+    observer::Observer,
+    recording::Recorder,
+    sink::{
+        metrics::{Dropped, Unattributed},
+        shared::Shared,
+    },
+};
+
+/// How often the metrics take over the kernel's counters.
+const REFRESH_NS: u64 = SECOND;
+
+/// One thing that came out of the pipeline, in order.
+#[derive(Debug)]
+pub enum Output {
+    Observed(Observation),
+    Changed(Change),
+}
+
+/// Source, engine and sinks of one process.
+pub struct Pipeline {
+    observer: Observer,
+    engine: Engine,
+    recorder: Option<Recorder<Box<dyn Write + Send>>>,
+    shared: Option<Shared>,
+    refreshed_at: BootNs,
+    told: Told,
+}
+
+/// What the metrics already know of totals that only grow.
+#[derive(Default)]
+struct Told {
+    unattributed: u64,
+    malformed: u64,
+}
+
+impl Pipeline {
+    pub fn new(observer: Observer) -> Self {
+        Self {
+            observer,
+            engine: Engine::new(),
+            recorder: None,
+            shared: None,
+            refreshed_at: BootNs(0),
+            told: Told::default(),
+        }
+    }
+
+    /// Records everything that the engine sees.
+    #[must_use]
+    pub fn recording(mut self, recorder: Recorder<Box<dyn Write + Send>>) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
+    /// Shows everything in the agent's snapshot.
+    #[must_use]
+    pub fn sharing(mut self, shared: Shared) -> Self {
+        shared.metrics(|metrics| {
+            for state in self.observer.hooks() {
+                for probe in state.hook.probes {
+                    metrics.set_probe(*probe, state.is_attached());
+                }
+            }
+        });
+        self.shared = Some(shared);
+        self
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// Waits for something to happen and takes it through. An error is the recording's: it cannot be written.
+    pub async fn turn(&mut self) -> io::Result<Vec<Output>> {
+        let mut out = Vec::new();
+        let observations = self.observer.next(self.engine.next_due()).await;
+        for observation in observations {
+            self.take(observation, &mut out)?;
+        }
+        // Only when something waits for time to pass, or to show that the pipeline lives.
+        let horizon = self.observer.horizon();
+        let is_due = self.engine.next_due().is_some_and(|due| due <= horizon);
+        let refresh = horizon.since(self.refreshed_at) >= REFRESH_NS;
+        if is_due || refresh {
+            self.take(Observation::Tick { at: horizon }, &mut out)?;
+        }
+        if refresh {
+            self.refreshed_at = horizon;
+            self.refresh();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.flush()?;
+            }
+        }
+        Ok(out)
+    }
+
+    fn take(&mut self, observation: Observation, out: &mut Vec<Output>) -> io::Result<()> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record(&observation)?;
+        }
+        let step = self.engine.observe(&observation);
+        self.observer.ask(step.wanted);
+        if let Some(shared) = &self.shared {
+            shared.observe(&observation);
+            if let Observation::Happened { event, .. } = &observation {
+                let latency = Duration::from_nanos(clock::now().since(event.at));
+                shared.metrics(|metrics| metrics.received(event.kind.probe(), latency));
+            }
+            for change in &step.changes {
+                let diagnosis = change.diagnosis();
+                let case = self.engine.case(&diagnosis.container);
+                let identity = case.map(|case| case.identity.clone()).unwrap_or_default();
+                shared.diagnosed(diagnosis, &identity);
+            }
+        }
+        out.push(Output::Observed(observation));
+        out.extend(step.changes.into_iter().map(Output::Changed));
+        Ok(())
+    }
+
+    /// Carries the kernel's counters and gomon's own into the metrics.
+    fn refresh(&mut self) {
+        let Some(shared) = &self.shared else { return };
+        let totals = self.observer.totals;
+        shared.metrics(|metrics| {
+            for (probe, tally, total) in self.observer.tallies() {
+                metrics.set_bpf_events(probe, tally, total);
+            }
+            for _ in self.told.unattributed..totals.unattributed {
+                metrics.unattributed(Unattributed::UnknownCgroup);
+            }
+            metrics.dropped(Dropped::Undecodable, totals.malformed - self.told.malformed);
+        });
+        self.told = Told { unattributed: totals.unattributed, malformed: totals.malformed };
+    }
+
+    /// Closes the recording; the number of its observations.
+    pub fn finish(self) -> io::Result<Option<u64>> {
+        self.recorder.map(Recorder::finish).transpose()
+    }
+}

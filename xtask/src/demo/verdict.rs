@@ -1,0 +1,135 @@
+//! Holds what gomon said against what the parade expects.
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use super::parade::Act;
+
+const SCHEMA: u32 = 1;
+
+#[derive(Deserialize)]
+struct Report {
+    schema_version: u32,
+    diagnoses: Vec<Diagnosis>,
+}
+
+/// The part of a diagnosis that the demo shows.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Diagnosis {
+    pub(super) pattern: String,
+    pub(super) severity: String,
+    pub(super) confidence: String,
+    pub(super) summary: String,
+    #[serde(default)]
+    pub(super) evidence: Vec<Evidence>,
+    #[serde(default)]
+    pub(super) remedy: String,
+    target: Target,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Evidence {
+    pub(super) source: String,
+    pub(super) fact: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Target {
+    container_id: String,
+}
+
+/// Reads an answer of the API.
+pub(super) fn parse(json: &str) -> Result<Vec<Diagnosis>> {
+    let report: Report = serde_json::from_str(json).context("the diagnoses are not as the API promises")?;
+    anyhow::ensure!(
+        report.schema_version == SCHEMA,
+        "schema version {} instead of {SCHEMA}",
+        report.schema_version
+    );
+    Ok(report.diagnoses)
+}
+
+/// How one container was judged.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// As expected; nothing for a healthy container.
+    Right(Option<Diagnosis>),
+    Silent,
+    Wrong(Vec<Diagnosis>),
+}
+
+impl Outcome {
+    pub(super) fn is_right(&self) -> bool {
+        matches!(self, Self::Right(_))
+    }
+}
+
+/// Judges one container. Remarks of severity info are no verdict on a healthy one.
+pub(super) fn judge(act: &Act, container_id: &str, all: &[Diagnosis]) -> Outcome {
+    let own: Vec<&Diagnosis> =
+        all.iter().filter(|one| same_container(&one.target.container_id, container_id)).collect();
+    let Some(expected) = act.expected else {
+        let harsh: Vec<Diagnosis> = own.into_iter().filter(|one| one.severity != "info").cloned().collect();
+        return if harsh.is_empty() { Outcome::Right(None) } else { Outcome::Wrong(harsh) };
+    };
+    match own.iter().find(|one| one.pattern == expected) {
+        Some(right) => Outcome::Right(Some((*right).clone())),
+        None if own.is_empty() => Outcome::Silent,
+        None => Outcome::Wrong(own.into_iter().cloned().collect()),
+    }
+}
+
+/// Either side may have shortened the id.
+fn same_container(a: &str, b: &str) -> bool {
+    const SHORT: usize = 12;
+    a.len() >= SHORT && b.len() >= SHORT && (a.starts_with(b) || b.starts_with(a))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parade::PARADE;
+    use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef";
+
+    fn report(pattern: &str, severity: &str) -> Vec<Diagnosis> {
+        let json = format!(
+            r#"{{"schema_version":1,"diagnoses":[{{"pattern":"{pattern}","severity":"{severity}","confidence":"certain",
+            "subject":"x","summary":"s","evidence":[{{"time":"t","source":"kernel","fact":"f"}}],"remedy":"r",
+            "target":{{"name":"n","image":"i","container_id":"{ID}"}}}}]}}"#
+        );
+        parse(&json).unwrap()
+    }
+
+    fn broken() -> &'static Act {
+        PARADE.iter().find(|act| act.expected == Some("oom-kill")).unwrap()
+    }
+
+    fn healthy() -> &'static Act {
+        PARADE.iter().find(|act| act.expected.is_none()).unwrap()
+    }
+
+    #[test]
+    fn the_expected_pattern_for_the_right_container_is_right() {
+        assert!(judge(broken(), ID, &report("oom-kill", "error")).is_right());
+        assert!(judge(broken(), &ID[..12], &report("oom-kill", "error")).is_right());
+    }
+
+    #[test]
+    fn silence_and_another_pattern_are_told_apart() {
+        assert!(matches!(judge(broken(), "fedcba9876543210", &report("oom-kill", "error")), Outcome::Silent));
+        assert!(matches!(judge(broken(), ID, &report("zombies", "error")), Outcome::Wrong(_)));
+    }
+
+    #[test]
+    fn a_healthy_container_may_get_remarks_but_no_findings() {
+        assert!(judge(healthy(), ID, &[]).is_right());
+        assert!(judge(healthy(), ID, &report("privilege-posture", "info")).is_right());
+        assert!(!judge(healthy(), ID, &report("sigterm-ignored", "warning")).is_right());
+    }
+
+    #[test]
+    fn another_schema_is_refused() {
+        assert!(parse(r#"{"schema_version":2,"diagnoses":[]}"#).is_err());
+    }
+}

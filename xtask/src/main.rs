@@ -1,0 +1,63 @@
+//! Project tasks: `cargo xtask setup | fixtures | test | demo`.
+
+mod cache;
+mod command;
+mod demo;
+mod docker;
+mod fixtures;
+mod kernel;
+mod process;
+mod say;
+mod setup;
+mod test;
+mod workspace;
+
+use std::env;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+/// Tasks of the gomon project.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Put in place what building and testing need
+    Setup,
+    /// Build the Go programs and images that live tests and the demo run; prints their directory
+    Fixtures {
+        /// Build an image that is not made by default
+        #[arg(long, value_name = "IMAGE")]
+        with: Vec<fixtures::Image>,
+    },
+    /// Run every test that can run here; says which could not, and why
+    Test(test::Options),
+    /// Break real containers in a dozen ways and show what gomon says about each
+    Demo(demo::Options),
+}
+
+fn main() -> ExitCode {
+    run(Cli::parse().task).unwrap_or_else(|error| {
+        say::error(format_args!("{error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    // Tasks name files of the repository by their path from its root.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    env::set_current_dir(&root).with_context(|| format!("cannot enter {}", root.display()))?;
+    match task {
+        Task::Setup => setup::run()?,
+        Task::Fixtures { with } => fixtures::run(&with)?,
+        Task::Test(options) => return test::run(&options),
+        Task::Demo(options) => return demo::run(&options),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,150 @@
+//! Puts in place what building and testing need, and says precisely what could not be put in place.
+
+pub(crate) mod apt;
+mod bpf_linker;
+pub(crate) mod go;
+mod packages;
+mod promtool;
+mod rust_src;
+mod tracefs;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::{cache, command, say};
+
+/// Something that has to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The standard library's sources, which the kernel programs are built with.
+    RustSources,
+    BpfLinker,
+    /// A Docker daemon that answers, or the programs to start one.
+    Docker,
+    /// What compiles the fixtures and assembles their images.
+    ImageTools,
+    Go,
+    Tracefs,
+    /// Checks metrics and alert rules.
+    Promtool,
+}
+
+/// Whether a part can be used, and if not, what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum State {
+    Ready,
+    Missing { why: String, remedy: String },
+}
+
+impl Part {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::RustSources,
+        Self::BpfLinker,
+        Self::Docker,
+        Self::ImageTools,
+        Self::Go,
+        Self::Tracefs,
+        Self::Promtool,
+    ];
+    /// What building the kernel programs takes.
+    pub(crate) const KERNEL_BUILD: [Self; 2] = [Self::RustSources, Self::BpfLinker];
+    /// What running fixture containers takes.
+    pub(crate) const CONTAINERS: [Self; 3] = [Self::Docker, Self::ImageTools, Self::Go];
+
+    fn remedy(self) -> String {
+        match self {
+            Self::RustSources => rust_src::remedy(),
+            Self::BpfLinker => bpf_linker::remedy(),
+            Self::Docker => {
+                "install Docker and start it, or run as root so that it can be started".to_owned()
+            }
+            Self::ImageTools => {
+                format!("as root, with these packages: {}", packages::IMAGE_TOOLS_PACKAGES.join(" "))
+            }
+            Self::Go => "install Go 1.25 or newer, or python3 with pip".to_owned(),
+            Self::Tracefs => "as root: mount -t tracefs nodev /sys/kernel/tracing".to_owned(),
+            Self::Promtool => "put promtool (from Prometheus) on PATH".to_owned(),
+        }
+    }
+
+    fn put_in_place(self) -> Result<()> {
+        match self {
+            Self::RustSources => rust_src::ensure(),
+            Self::BpfLinker => bpf_linker::ensure(),
+            Self::Docker => packages::docker(),
+            Self::ImageTools => packages::image_tools(),
+            Self::Go => go::ensure().map(drop),
+            Self::Tracefs => tracefs::ensure(),
+            Self::Promtool => promtool::ensure().map(drop),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RustSources => "rust-src",
+            Self::BpfLinker => "bpf-linker",
+            Self::Docker => "docker",
+            Self::ImageTools => "image tools",
+            Self::Go => "go",
+            Self::Tracefs => "tracefs",
+            Self::Promtool => "promtool",
+        })
+    }
+}
+
+/// Puts every part in place that is not; never fails as a whole.
+pub(crate) fn ensure(parts: &[Part]) -> Result<Vec<(Part, State)>> {
+    let _lock = cache::lock()?;
+    let state = |part: Part| match part.put_in_place() {
+        Ok(()) => State::Ready,
+        Err(error) => State::Missing { why: format!("{error:#}"), remedy: part.remedy() },
+    };
+    Ok(parts.iter().map(|part| (*part, state(*part))).collect())
+}
+
+/// Puts all of the parts in place or fails with what is missing.
+pub(crate) fn require(parts: &[Part]) -> Result<()> {
+    let missing: Vec<String> =
+        ensure(parts)?.iter().filter_map(|(part, state)| complaint(*part, state)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!("not everything is in place:\n{}", missing.join("\n"))
+}
+
+fn complaint(part: Part, state: &State) -> Option<String> {
+    match state {
+        State::Ready => None,
+        State::Missing { why, remedy } => Some(format!("  {part}: {why}\n    remedy: {remedy}")),
+    }
+}
+
+/// A PATH on which child processes find what was put into the cache.
+pub(crate) fn path() -> Result<std::ffi::OsString> {
+    let dirs: Vec<PathBuf> = promtool::dir().into_iter().collect();
+    command::path_with(&dirs)
+}
+
+/// `cargo xtask setup`.
+pub(crate) fn run() -> Result<()> {
+    require(&Part::ALL)?;
+    say::result("everything is in place");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_part_is_reported_with_its_remedy() {
+        let state = State::Missing { why: "no apt-get".to_owned(), remedy: Part::Tracefs.remedy() };
+        let text = complaint(Part::Tracefs, &state).unwrap();
+        assert!(text.contains("tracefs: no apt-get") && text.contains("mount -t tracefs"), "{text}");
+        assert_eq!(complaint(Part::Go, &State::Ready), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! The rings of tests, from the quickest to the one that needs a real kernel and real containers.
+
+use std::process::Command;
+
+use super::needs::Need;
+use crate::setup::Part;
+use crate::workspace::{self, Workspace};
+
+/// One group of tests with the same needs.
+pub(super) struct Ring {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) needs: &'static [Need],
+    /// The commands, or why there is nothing to run.
+    pub(super) steps: fn(&Workspace) -> Result<Vec<Command>, String>,
+}
+
+/// Live tests each watch the whole machine: more at a time only slow each other down.
+const LIVE_THREADS: &str = "--test-threads=2";
+
+pub(super) const RINGS: &[Ring] = &[
+    Ring {
+        name: "format",
+        about: "the sources are formatted",
+        needs: &[],
+        steps: |_| Ok(vec![cargo(["fmt", "--all", "--check"])]),
+    },
+    Ring {
+        name: "lint",
+        about: "clippy finds nothing in user space, with and without the kernel side",
+        needs: &[Need::KernelBuild],
+        steps: |_| Ok(lints()),
+    },
+    Ring {
+        name: "lint-kernel",
+        about: "clippy finds nothing in the kernel programs",
+        needs: &[Need::Part(Part::RustSources)],
+        steps: |_| Ok(vec![kernel_lint()]),
+    },
+    Ring {
+        name: "unit",
+        about: "unit tests of the libraries and of the project tasks",
+        needs: &[Need::KernelBuild],
+        steps: |_| Ok(vec![unit_tests()]),
+    },
+    Ring {
+        name: "core",
+        about: "the pure core builds and passes its tests without the kernel side",
+        needs: &[],
+        steps: |_| {
+            Ok(vec![cargo(["test", "--package", "monitor", "--no-default-features", "--no-fail-fast"])])
+        },
+    },
+    Ring {
+        name: "catalogue",
+        about: "scenarios, command line and structure: all that needs no privileges",
+        needs: &[Need::KernelBuild, Need::Wish(Part::Promtool)],
+        steps: catalogue,
+    },
+    Ring {
+        name: "live",
+        about: "a real kernel, real containers, real Go programs",
+        needs: &[
+            Need::Root,
+            Need::Bpf,
+            Need::Part(Part::RustSources),
+            Need::Part(Part::BpfLinker),
+            Need::Part(Part::Tracefs),
+            Need::Containers,
+        ],
+        steps: live,
+    },
+    Ring {
+        name: "deny",
+        about: "licences, sources and duplicates of the dependencies",
+        needs: &[
+            Need::File("deny.toml"),
+            Need::Program { name: "cargo-deny", remedy: "cargo install --locked cargo-deny" },
+        ],
+        // Advisories change under a tree that does not, and need the network.
+        steps: |_| Ok(vec![cargo(["deny", "--offline", "check", "bans", "licenses", "sources"])]),
+    },
+];
+
+fn cargo<const N: usize>(args: [&str; N]) -> Command {
+    let mut cargo = workspace::cargo();
+    cargo.args(args);
+    cargo
+}
+
+fn lints() -> Vec<Command> {
+    let all = ["clippy", "--workspace", "--exclude", "monitor-ebpf", "--all-targets", "--", "-D", "warnings"];
+    let core =
+        ["clippy", "--package", "monitor", "--no-default-features", "--all-targets", "--", "-D", "warnings"];
+    vec![cargo(all), cargo(core)]
+}
+
+/// Without linking, so that no bpf-linker is needed.
+fn kernel_lint() -> Command {
+    let mut clippy = cargo(["clippy", "--package", "monitor-ebpf", "--target", "bpfel-unknown-none"]);
+    // A stable compiler builds `core` only when told that it is bootstrapping.
+    clippy.env("RUSTC_BOOTSTRAP", "1").args(["-Z", "build-std=core", "--", "-D", "warnings"]);
+    clippy
+}
+
+fn unit_tests() -> Command {
+    let mut test = cargo(["test", "--lib", "--bins", "--no-fail-fast"]);
+    test.args(["monitor-common", "xtask", "monitor"].map(|package| format!("--package={package}")));
+    test
+}
+
+fn catalogue(workspace: &Workspace) -> Result<Vec<Command>, String> {
+    let names = workspace.ordinary_tests();
+    if names.is_empty() {
+        return Err("the package monitor has no integration tests".to_owned());
+    }
+    let mut test = cargo(["test", "--package", "monitor", "--no-fail-fast"]);
+    test.args(names.iter().map(|name| format!("--test={name}")));
+    Ok(vec![test])
+}
+
+fn live(workspace: &Workspace) -> Result<Vec<Command>, String> {
+    if !workspace.has_live_tests() {
+        return Err("the package monitor has no test target `live`".to_owned());
+    }
+    let args =
+        ["test", "--package", "monitor", "--features", "live-tests", "--test", "live", "--", LIVE_THREADS];
+    Ok(vec![cargo(args)])
+}
