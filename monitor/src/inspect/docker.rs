@@ -75,6 +75,7 @@ pub(super) struct MountPoint {
     pub(super) kind: String,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "the members of dockerd's own file")]
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct State {

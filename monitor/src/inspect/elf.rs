@@ -125,9 +125,9 @@ pub(super) struct Parts<'a, E: FileHeader> {
     pub(super) segments: &'a [E::ProgramHeader],
 }
 
-fn parse<'a, E: FileHeader<Endian = Endianness>>(
+fn parse<E: FileHeader<Endian = Endianness>>(
     class: u8,
-    data: Pieces<'a>,
+    data: Pieces<'_>,
     size_bytes: u64,
     depth: Depth,
 ) -> Result<Image, ElfError> {
@@ -272,3 +272,6 @@ fn following(at: u64, step: u32) -> Option<u64> {
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

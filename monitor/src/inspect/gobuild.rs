@@ -135,7 +135,7 @@ fn parse(version: &str, module: &str) -> GoBuild {
             "path" => short(first).clone_into(&mut build.main_path),
             "mod" => short(first).clone_into(&mut build.module),
             "dep" if build.dependencies.len() < LIST_LIMIT => {
-                build.dependencies.push(short(first).to_owned())
+                build.dependencies.push(short(first).to_owned());
             }
             "build" if build.settings.len() < LIST_LIMIT => setting(rest, &mut build.settings),
             _ => {}
@@ -156,4 +156,107 @@ fn setting(text: &str, settings: &mut BTreeMap<String, String>) {
 
 fn short(text: &str) -> &str {
     text.get(..text.floor_char_boundary(VALUE_LIMIT_BYTES)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::inspect::{
+        elf::{self, Depth},
+        testing::ElfFile,
+    };
+
+    const MODULE: &str = "path\tgomon.test/x\nmod\tgomon.test/x\tv1.2.3\th1:=\ndep\tgolang.org/x/crypto\tv0.1.0\t\n\
+        build\tCGO_ENABLED=0\nbuild\t-ldflags=\"-X \\\"a=b\\\"\"\n";
+
+    fn of(data: Vec<u8>, wide: bool, big_endian: bool) -> Known<Option<GoBuild>> {
+        let bytes = ElfFile { wide, big_endian, data, ..ElfFile::default() }.build();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        elf::read(file, bytes.len() as u64, Depth::Program).unwrap().go
+    }
+
+    fn wrapped(module: &str) -> Vec<u8> {
+        [&[0x30; 16], module.as_bytes(), &[0x31; 16]].concat()
+    }
+
+    fn with_length(bytes: &[u8]) -> Vec<u8> {
+        let length = bytes.len();
+        let low = u8::try_from(length & 0x7f).unwrap();
+        let mut out =
+            if length < 0x80 { vec![low] } else { vec![low | 0x80, u8::try_from(length >> 7).unwrap()] };
+        out.extend_from_slice(bytes);
+        out
+    }
+
+    fn inline_form(version: &str, module: &[u8]) -> Vec<u8> {
+        let mut out = vec![0xaa; 32];
+        out.extend_from_slice(MAGIC);
+        out.extend([8, INLINE]);
+        out.resize(64, 0);
+        out.extend(with_length(version.as_bytes()));
+        out.extend(with_length(module));
+        out
+    }
+
+    #[test]
+    fn the_inline_form_gives_version_module_and_settings() {
+        let Known::Is(Some(build)) = of(inline_form("go1.27.3", &wrapped(MODULE)), true, false) else {
+            panic!()
+        };
+        assert_eq!((build.version.as_str(), build.main_path.as_str()), ("go1.27.3", "gomon.test/x"));
+        assert_eq!((build.module.as_str(), build.dependencies.len()), ("gomon.test/x", 1));
+        assert_eq!(build.settings["CGO_ENABLED"], "0");
+        assert_eq!(build.settings["-ldflags"], "-X \"a=b\"");
+    }
+
+    #[test]
+    fn a_program_without_modules_still_has_a_version() {
+        let Known::Is(Some(build)) = of(inline_form("go1.20", b""), true, false) else { panic!() };
+        assert_eq!((build.version.as_str(), build.module.as_str()), ("go1.20", ""));
+    }
+
+    #[test]
+    fn the_pointer_form_is_followed_in_both_byte_orders() {
+        for (wide, big_endian) in [(true, false), (false, true)] {
+            let word = if wide { 8 } else { 4 };
+            // The segment's address is its offset, which the header's own length fixes.
+            let empty = ElfFile { wide, big_endian, data: vec![0; 16], ..ElfFile::default() }.build();
+            let base = empty.len() - 16;
+            let mut data = MAGIC.to_vec();
+            data.extend([u8::try_from(word).unwrap(), u8::from(big_endian)]);
+            let mut push = |value: usize| {
+                let all = (value as u64).to_be_bytes();
+                let mut part = all[8 - word..].to_vec();
+                if !big_endian {
+                    part.reverse();
+                }
+                data.extend(part);
+            };
+            push(base + 48);
+            push(base + 48);
+            for _ in 0..(32 - 2 * word) / word {
+                push(0);
+            }
+            push(base + 80);
+            push("go1.16".len());
+            data.resize(80, 0);
+            data.extend_from_slice(b"go1.16");
+            let Known::Is(Some(build)) = of(data, wide, big_endian) else { panic!("wide: {wide}") };
+            assert_eq!(build.version, "go1.16");
+        }
+    }
+
+    #[test]
+    fn damage_is_unknown_and_lengths_are_not_believed() {
+        let whole = inline_form("go1.27.3", &wrapped(MODULE));
+        for cut in 64..whole.len() {
+            assert!(matches!(of(whole[..cut].to_vec(), true, false), Known::Unknown(_)), "cut at {cut}");
+        }
+        let mut forged = whole;
+        forged[64..69].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0x0f]);
+        assert!(matches!(of(forged, true, false), Known::Unknown(_)));
+    }
 }

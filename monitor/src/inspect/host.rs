@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2};
 
 use super::bundle::Bundles;
 
@@ -63,9 +63,13 @@ impl Host {
         Self::new(Path::new("/"), Path::new("/proc"))
     }
 
-    /// The file `name` of a process in the host's procfs.
-    pub(super) fn process(&self, pid: u32, name: &str) -> PathBuf {
-        self.proc.join(pid.to_string()).join(name)
+    pub(super) fn root_stat(&self) -> Option<Stat> {
+        fstat(&self.root).ok()
+    }
+
+    /// The file `name` of a process, by its number or `self`, in the host's procfs.
+    pub(super) fn process(&self, process: &str, name: &str) -> PathBuf {
+        self.proc.join(process).join(name)
     }
 
     /// A path that only names the file: nothing is read, no device is opened.

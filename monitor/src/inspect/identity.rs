@@ -22,12 +22,13 @@ pub(super) fn identify(host: &Host, directory: &BundleDirectory, bundle: &Bundle
             .map_or_else(|| unnamed(Runtime::Docker), |container| container.identity());
     }
     let mut identity = from_annotations(&bundle.annotations, directory.runtime);
-    if identity.runtime == Runtime::Podman && identity.name.is_empty() {
-        if let Some(stored) = stored(host, directory) {
-            identity.name = stored.names.into_iter().flatten().next().unwrap_or_default();
-            let metadata: Option<Metadata> = serde_json::from_str(&stored.metadata).ok();
-            identity.image = metadata.map(|metadata| metadata.image_name).unwrap_or_default();
-        }
+    if identity.runtime == Runtime::Podman
+        && identity.name.is_empty()
+        && let Some(stored) = stored(host, directory)
+    {
+        identity.name = stored.names.into_iter().flatten().next().unwrap_or_default();
+        let metadata: Option<Metadata> = serde_json::from_str(&stored.metadata).ok();
+        identity.image = metadata.map(|metadata| metadata.image_name).unwrap_or_default();
     }
     identity
 }

@@ -69,10 +69,8 @@ fn musl_version(bytes: &[u8]) -> Option<String> {
 }
 
 fn is_version(text: &[u8]) -> bool {
-    text.len() <= 12
-        && text.first().is_some_and(u8::is_ascii_digit)
-        && text.iter().filter(|&&b| b == b'.').count() == 2
-        && text.split(|&b| b == b'.').all(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit))
+    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    text.len() <= 12 && text.split(|&b| b == b'.').count() == 3 && text.split(|&b| b == b'.').all(is_number)
 }
 
 #[cfg(test)]
@@ -81,8 +79,8 @@ mod tests {
 
     #[test]
     fn one_string_that_looks_like_a_version_is_the_version() {
-        assert_eq!(musl_version(b"x\01.2.3\0127.0.0.1\0%d.%d.%d\0").as_deref(), Some("1.2.3"));
-        assert_eq!(musl_version(b"\01.2.3\09.9.9\0"), None);
+        assert_eq!(musl_version(b"x\x001.2.3\x00127.0.0.1\x00%d.%d.%d\0").as_deref(), Some("1.2.3"));
+        assert_eq!(musl_version(b"\x001.2.3\x009.9.9\0"), None);
         assert_eq!(musl_version(b"nothing"), None);
     }
 }

@@ -25,13 +25,13 @@ pub(super) struct Object {
     origin: String,
     /// The name it was asked for by; empty for the program.
     pub(super) name: String,
-    pub(super) image: Image,
+    pub(super) image: Box<Image>,
     /// Which object needed it first; the program needs itself.
     parent: usize,
 }
 
 enum Candidate {
-    Usable(Image),
+    Usable(Box<Image>),
     /// The loader goes on to the next directory.
     Passed(Option<String>),
     /// The loader gives up.
@@ -40,7 +40,7 @@ enum Candidate {
 }
 
 enum Outcome {
-    Found { path: String, image: Image },
+    Found { path: String, image: Box<Image> },
     Missing { searched: Vec<String> },
     Unknown(String),
 }
@@ -64,7 +64,7 @@ pub(super) fn closure(
         path: file.resolved.clone(),
         origin: parent_of(&file.resolved),
         name: String::new(),
-        image: program.clone(),
+        image: Box::new(program.clone()),
         parent: 0,
     };
     Closure { root, loader, objects: vec![first], result: Libraries::default() }.run()
@@ -203,7 +203,7 @@ impl Closure<'_, '_> {
             return Candidate::Broken("it is truncated".to_owned());
         }
         if (image.class, image.machine) == (class, machine) {
-            return Candidate::Usable(image);
+            return Candidate::Usable(Box::new(image));
         }
         let reason = "it is for another architecture".to_owned();
         match self.loader.flavour {
@@ -222,3 +222,6 @@ pub(super) fn by_name(objects: &[Object]) -> BTreeMap<&str, &Object> {
     let sonames = objects.iter().filter_map(|object| Some((object.image.soname.as_deref()?, object)));
     sonames.chain(objects.iter().map(|object| (object.name.as_str(), object))).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ mod passwd;
 mod root;
 mod script;
 mod source;
+#[cfg(test)]
+mod testing;
 mod trust;
 mod versions;
 mod window;
@@ -170,3 +172,6 @@ fn error_text(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

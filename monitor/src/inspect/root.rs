@@ -152,6 +152,8 @@ impl<'h> ContainerRoot<'h> {
     fn canonical(&self, path: &Path) -> PathBuf {
         match self.walk(path) {
             Ok(Walked::At(step, _)) => step.path,
+            // Joining an empty rest would leave a trailing slash.
+            Ok(Walked::Missing { at, rest, .. }) if rest.as_os_str().is_empty() => at,
             Ok(Walked::Missing { at, rest, .. }) => at.join(rest),
             Err(_) => normal(path),
         }
@@ -279,7 +281,8 @@ impl<'h> ContainerRoot<'h> {
     fn host_mounts(&self) -> &Mounts {
         self.host_mounts.get_or_init(|| {
             let mut text = String::new();
-            if let Ok(file) = File::open(self.host.process(1, "mountinfo")) {
+            let open = |process: &str| File::open(self.host.process(process, "mountinfo"));
+            if let Ok(file) = open("1").or_else(|_| open("self")) {
                 // Without it a bind mount of a dead server may hang; nothing else is lost.
                 drop(file.take(HOST_MOUNTINFO_LIMIT_BYTES).read_to_string(&mut text));
             }
@@ -326,3 +329,6 @@ fn normal(path: &Path) -> PathBuf {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The first line of a script as the kernel's `load_script` (fs/binfmt_script.c) reads it. Pure.
+//! The first line of a script as the kernel's `load_script` (`fs/binfmt_script.c`) reads it. Pure.
 
 /// `BINPRM_BUF_SIZE`: the kernel sees no more of a file before it chooses a format.
 pub(super) const HEAD_BYTES: usize = 256;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, Mode, OFlags, openat, stat},
+    fs::{CWD, Mode, OFlags, fstat, openat, stat},
     mount::{
         FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
     },
@@ -72,17 +72,17 @@ pub(super) fn of_process<'h>(
     deadline: Deadline,
 ) -> Result<ContainerRoot<'h>, SourceError> {
     let failed = |source| SourceError::Process { pid, source };
-    let path = host.process(pid, "root");
+    let process = pid.to_string();
+    let path = host.process(&process, "root");
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let top = openat(CWD, &path, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?;
     // runc's own stages carry the container's cgroup before they change the root.
-    if let Ok(hosts) = stat(host.process(1, "root")) {
-        let own = rustix::fs::fstat(&top).map_err(|errno| failed(errno.into()))?;
-        if (own.st_dev, own.st_ino) == (hosts.st_dev, hosts.st_ino) {
-            return Err(SourceError::HostRoot { pid });
-        }
+    let own = fstat(&top).map_err(|errno| failed(errno.into()))?;
+    let hosts = [stat(host.process("1", "root")).ok(), host.root_stat()];
+    if hosts.iter().flatten().any(|hosts| (own.st_dev, own.st_ino) == (hosts.st_dev, hosts.st_ino)) {
+        return Err(SourceError::HostRoot { pid });
     }
-    let mountinfo = std::fs::read_to_string(host.process(pid, "mountinfo")).map_err(failed)?;
+    let mountinfo = std::fs::read_to_string(host.process(&process, "mountinfo")).map_err(failed)?;
     let mut root = ContainerRoot::new(host, top, bundle, deadline).map_err(SourceError::Root)?;
     match root.mount_living(&mountinfo) {
         Some(kind) => Err(SourceError::Unanswering { kind }),

@@ -15,7 +15,7 @@ use crate::model::{
     fact::{CertificateDates, Config, FileKind, Known, TrustState, TrustStore},
 };
 
-/// `certFiles` of crypto/x509/root_linux.go.
+/// `certFiles` of `crypto/x509/root_linux.go`.
 const FILES: [&str; 6] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -24,7 +24,7 @@ const FILES: [&str; 6] = [
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
-/// `certDirectories` of crypto/x509/root_linux.go.
+/// `certDirectories` of `crypto/x509/root_linux.go`.
 const DIRECTORIES: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 /// The bundle of all public roots has 0.2 MiB.
 const BUNDLE_LIMIT_BYTES: u64 = 4 << 20;

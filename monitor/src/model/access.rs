@@ -55,7 +55,7 @@ pub fn may(user: &User, kind: FileKind, mode: u32, owner: (u32, u32), bits: u32)
     } else {
         mode
     };
-    if bits & !granted & 7 == 0 {
+    if granted & bits == bits {
         return true;
     }
     let has = |caps: u64| user.effective_caps & caps != 0;

@@ -65,6 +65,7 @@ pub enum Want {
 }
 
 /// The parts of an OCI runtime configuration (config.json) that patterns rest on.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the OCI configuration")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
@@ -334,7 +335,7 @@ pub enum LibcKind {
     Musl,
 }
 
-/// The places where Go looks for root certificates (crypto/x509/root_linux.go), as found in the container.
+/// The places where Go looks for root certificates (`crypto/x509/root_linux.go`), as found in the container.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrustStore {
