@@ -88,6 +88,7 @@ fn finding(case: &Case, attempt: &Attempt<'_>, culprit: &File, refusal: &Refusal
     }
     let confidence =
         if matches!(refusal, Refusal::Denied) { Confidence::Medium } else { attempt.confidence() };
+    let whose = if *path == culprit_path { "it" } else { &*culprit_path };
     Finding {
         severity: Severity::Error,
         confidence,
