@@ -32,6 +32,8 @@ pub(super) struct Image {
     pub(super) machine: u16,
     pub(super) kind: u16,
     pub(super) truncated: bool,
+    /// What the loader reads is there, but not readable: nothing follows from empty lists.
+    pub(super) dynamic_unreadable: bool,
     pub(super) interpreter: Option<String>,
     pub(super) needed: Vec<String>,
     pub(super) soname: Option<String>,
@@ -114,7 +116,14 @@ fn stub(class: u8, data: Pieces<'_>) -> Image {
         Ok(_) | Err(()) => 0,
     };
     let class = if class == elf::ELFCLASS32.0 { 32 } else { 64 };
-    Image { class, kind: half(16), machine: half(18), truncated: true, ..Image::default() }
+    Image {
+        class,
+        kind: half(16),
+        machine: half(18),
+        truncated: true,
+        dynamic_unreadable: true,
+        ..Image::default()
+    }
 }
 
 /// A parsed header with what is needed to follow it.
@@ -141,15 +150,19 @@ fn parse<E: FileHeader<Endian = Endianness>>(
     };
     let table = u64::from(header.e_phnum(endian)).saturating_mul(u64::from(header.e_phentsize(endian)));
     if header.e_phoff(endian).into().saturating_add(table) > size_bytes {
-        image.truncated = true;
+        (image.truncated, image.dynamic_unreadable) = (true, true);
         return Ok(image);
     }
     let parts = Parts { header, endian, data, segments: header.program_headers(endian, data)? };
-    image.truncated = parts.loaded().any(|(offset, size)| offset.saturating_add(size) > size_bytes);
+    image.truncated =
+        parts.loaded().any(|(offset, size)| size > 0 && offset.saturating_add(size) > size_bytes);
     image.interpreter = parts.interpreter();
-    parts.dynamic(&mut image);
+    image.dynamic_unreadable = image.truncated || parts.dynamic(&mut image).is_none();
     if depth == Depth::Program {
         image.go = gobuild::read(&parts);
+        if image.truncated && image.go == Known::Is(None) {
+            image.go = Known::unknown("the file is truncated");
+        }
     }
     Ok(image)
 }
@@ -193,9 +206,10 @@ impl<'a, E: FileHeader<Endian = Endianness>> Parts<'a, E> {
         Some(lossy(bytes.split(|&b| b == 0).next().unwrap_or_default()))
     }
 
-    fn dynamic(&self, image: &mut Image) {
-        let Some(segment) = self.of_type(elf::PT_DYNAMIC).next() else { return };
-        let Ok(Some(entries)) = segment.dynamic(self.endian, self.data) else { return };
+    /// Reads the dynamic segment; `None` where there is one that cannot be read.
+    fn dynamic(&self, image: &mut Image) -> Option<()> {
+        let Some(segment) = self.of_type(elf::PT_DYNAMIC).next() else { return Some(()) };
+        let entries = segment.dynamic(self.endian, self.data).ok()??;
         let entries: Vec<(elf::DynamicTag, u64)> = entries
             .iter()
             .map(|entry| (entry.tag(self.endian), entry.val(self.endian)))
@@ -203,9 +217,7 @@ impl<'a, E: FileHeader<Endian = Endianness>> Parts<'a, E> {
             .take(ENTRY_LIMIT)
             .collect();
         let value = |wanted| entries.iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| *value);
-        let Some((strings, _)) = value(elf::DT_STRTAB).and_then(|address| self.locate(address)) else {
-            return;
-        };
+        let (strings, _) = value(elf::DT_STRTAB).and_then(|address| self.locate(address))?;
         let text = |offset: u64| self.string(strings.checked_add(offset)?);
         image.needed =
             entries.iter().filter(|(tag, _)| *tag == elf::DT_NEEDED).filter_map(|(_, v)| text(*v)).collect();
@@ -218,6 +230,7 @@ impl<'a, E: FileHeader<Endian = Endianness>> Parts<'a, E> {
         if let Some((start, _)) = value(elf::DT_VERDEF).and_then(|address| self.locate(address)) {
             image.version_definitions = self.version_definitions(start, &text);
         }
+        Some(())
     }
 
     fn string(&self, at: u64) -> Option<String> {
