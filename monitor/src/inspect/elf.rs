@@ -72,6 +72,16 @@ pub(super) enum Depth {
     Program,
 }
 
+impl Depth {
+    fn budget_bytes(self) -> u64 {
+        match self {
+            // A program may have hundreds of libraries.
+            Self::Linking => 1 << 20,
+            Self::Program => 16 << 20,
+        }
+    }
+}
+
 impl Image {
     /// The needed versions by library, in the order of the file.
     pub(super) fn needs_by_library(&self) -> Vec<VersionNeed> {
@@ -94,7 +104,7 @@ pub(super) fn read(file: File, size_bytes: u64, depth: Depth) -> Result<Image, E
     if size_bytes > FILE_LIMIT_BYTES {
         return Err(ElfError::TooLarge);
     }
-    with_pieces(Window::new(file, size_bytes), |data| {
+    with_pieces(Window::new(file, size_bytes, depth.budget_bytes()), |data| {
         let ident = data.read_bytes_at(0, size_bytes.min(IDENT_BYTES)).unwrap_or_default();
         let class = ident.get(4).copied().unwrap_or_default();
         let header_bytes = if class == elf::ELFCLASS32.0 { 52 } else { 64 };
@@ -219,8 +229,11 @@ impl<'a, E: FileHeader<Endian = Endianness>> Parts<'a, E> {
         let value = |wanted| entries.iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| *value);
         let (strings, _) = value(elf::DT_STRTAB).and_then(|address| self.locate(address))?;
         let text = |offset: u64| self.string(strings.checked_add(offset)?);
-        image.needed =
-            entries.iter().filter(|(tag, _)| *tag == elf::DT_NEEDED).filter_map(|(_, v)| text(*v)).collect();
+        image.needed = entries
+            .iter()
+            .filter(|(tag, _)| *tag == elf::DT_NEEDED)
+            .map(|(_, v)| text(*v))
+            .collect::<Option<_>>()?;
         image.soname = value(elf::DT_SONAME).and_then(text);
         image.rpath = value(elf::DT_RPATH).and_then(text);
         image.runpath = value(elf::DT_RUNPATH).and_then(text);
@@ -260,17 +273,19 @@ impl<'a, E: FileHeader<Endian = Endianness>> Parts<'a, E> {
         needs
     }
 
+    /// Empty, as if the file had none, where one of them cannot be read: "not defined" needs the whole list.
     fn version_definitions(&self, start: u64, text: &impl Fn(u64) -> Option<String>) -> Vec<String> {
         let mut names = Vec::new();
         let mut at = Some(start);
         while let Some(entry_at) = at.filter(|_| names.len() < ENTRY_LIMIT) {
-            let Ok(entry) = self.data.read_at::<elf::Verdef<Endianness>>(entry_at) else { break };
+            let Ok(entry) = self.data.read_at::<elf::Verdef<Endianness>>(entry_at) else { return Vec::new() };
             let aux_at = entry_at.saturating_add(entry.vd_aux.get(self.endian).into());
             let base = entry.vd_flags.get(self.endian).0 & elf::VER_FLG_BASE.0 != 0;
             // The first auxiliary entry is the name, further ones are its ancestors.
             let aux = self.data.read_at::<elf::Verdaux<Endianness>>(aux_at);
             let name = aux.ok().and_then(|aux| text(aux.vda_name.get(self.endian).into()));
-            names.extend(name.filter(|_| !base));
+            let Some(name) = name else { return Vec::new() };
+            names.extend((!base).then_some(name));
             at = following(entry_at, entry.vd_next.get(self.endian));
         }
         names

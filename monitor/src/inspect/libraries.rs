@@ -149,7 +149,7 @@ impl Closure<'_, '_> {
             }
         }
         match search.unknown {
-            Some(directory) => Outcome::Unknown(format!("nobody knows which directory {directory} is")),
+            Some(directory) => Outcome::Unknown(format!("gomon did not look into {directory}")),
             None => Outcome::Missing { searched: search.directories },
         }
     }
