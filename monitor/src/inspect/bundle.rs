@@ -38,9 +38,10 @@ const WILDCARD_LIMIT: usize = 256;
 /// More containers than this in one place are not listed.
 const LIST_LIMIT: usize = 4096;
 
-const DEFAULT_PLACES: [(&str, Runtime); 11] = [
+const DEFAULT_PLACES: [(&str, Runtime); 12] = [
     ("/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/{id}", Runtime::Docker),
     ("/run/containerd/io.containerd.runtime.v2.task/moby/{id}", Runtime::Docker),
+    ("/run/docker/containerd/daemon/io.containerd.runtime.v2.task/*/{id}", Runtime::Containerd),
     ("/run/containerd/io.containerd.runtime.v2.task/*/{id}", Runtime::Containerd),
     ("/run/k3s/containerd/io.containerd.runtime.v2.task/*/{id}", Runtime::Containerd),
     ("/run/k0s/containerd/io.containerd.runtime.v2.task/*/{id}", Runtime::Containerd),
