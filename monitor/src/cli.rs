@@ -6,7 +6,7 @@ pub mod target;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use args::{CompletionsArgs, ExplainArgs, VersionArgs};
+use args::{CompletionsArgs, DoctorArgs, ExplainArgs, VersionArgs};
 
 /// Names why a Go container fails, from what the kernel saw and what the container's files say.
 #[derive(Debug, Parser)]
@@ -47,6 +47,8 @@ pub enum Color {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Check whether gomon can see here, and what to do where it cannot
+    Doctor(DoctorArgs),
     /// Show the manual of a failure pattern, or list all patterns
     Explain(ExplainArgs),
     /// Print a completion script for a shell

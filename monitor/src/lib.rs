@@ -1,5 +1,6 @@
 //! gomon names why a Go container fails: the library behind the `gomon` binary.
 
+pub mod attribution;
 pub mod case;
 pub mod cli;
 pub mod command;
@@ -14,5 +15,6 @@ pub mod model;
 pub mod nearest;
 pub mod patterns;
 pub mod report;
+pub mod runtime;
 pub mod sink;
 pub mod when;

@@ -1,6 +1,7 @@
 //! The commands: each turns its options into one answer on standard output and an exit code.
 
 mod completions;
+mod doctor;
 pub mod exit;
 mod explain;
 pub mod output;
@@ -31,6 +32,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
     match &cli.command {
+        Command::Doctor(args) => doctor::run(args, output),
         Command::Explain(args) => explain::run(args, output),
         Command::Completions(args) => completions::run(*args, output),
         Command::Version(args) => version::run(*args, output),
