@@ -91,7 +91,7 @@ impl Engine {
                 self.blind.insert(probe.clone(), why.clone());
             }
         }
-        self.ask_pending(&mut step);
+        self.ask_pending(self.now, &mut step);
         step
     }
 
@@ -118,9 +118,9 @@ impl Engine {
         self.pending.first().map(|(due, _)| *due)
     }
 
-    fn ask_pending(&mut self, step: &mut Step) {
+    fn ask_pending(&mut self, until: BootNs, step: &mut Step) {
         while let Some((due, run)) = self.pending.first().cloned() {
-            if due > self.now {
+            if due > until {
                 break;
             }
             self.pending.pop_first();
@@ -130,7 +130,7 @@ impl Engine {
                 continue;
             }
             if let Some(case) = self.cases.get_mut(&run) {
-                case.now = self.now;
+                case.now = until;
             }
             self.ask_patterns(&run, step);
         }
@@ -170,8 +170,7 @@ impl Engine {
     /// No more observations will come: what waited for time to pass is decided now.
     pub fn settle(&mut self) -> Step {
         let mut step = Step::default();
-        self.now = BootNs(self.now.0 + EXEC_SETTLE_NS);
-        self.ask_pending(&mut step);
+        self.ask_pending(BootNs(self.now.0 + EXEC_SETTLE_NS), &mut step);
         step
     }
 

@@ -58,6 +58,9 @@ pub(super) fn meaning(confidence: Confidence) -> &'static str {
 
 /// How much was watched, and what was lost, in one sentence.
 pub(super) fn watched(coverage: &Coverage, epoch: BootEpoch) -> String {
+    if coverage.from == coverage.to {
+        return "not at all: judged by its files and by what its runtime remembers".to_owned();
+    }
     let start = if coverage.attached_before_start {
         "from before its first process"
     } else {
