@@ -27,11 +27,8 @@ impl Place {
             let names = host.names(Path::new(&parent), LIST_LIMIT).into_iter();
             names.filter(|name| is_plain(name)).filter_map(move |name| {
                 let path = PathBuf::from(format!("{parent}{name}{after}"));
-                has_config(host, &path).then(|| BundleDirectory {
-                    id: ContainerId(name),
-                    path,
-                    runtime: self.runtime,
-                })
+                let there = has_config(host, &path);
+                there.then_some(BundleDirectory { id: ContainerId(name), path, runtime: self.runtime })
             })
         })
     }

@@ -60,7 +60,8 @@ pub fn known_sockets(host_root: &Path) -> Vec<PathBuf> {
 /// All containers of all sockets, and why some did not answer. The deadline is one for all of them.
 pub async fn from_sockets(sockets: &[PathBuf], deadline: Duration) -> (Vec<Listed>, Vec<SocketError>) {
     let mut asked = JoinSet::new();
-    for socket in sockets.iter().cloned() {
+    for socket in sockets {
+        let socket = socket.clone();
         asked.spawn(async move { names(&socket, deadline).await });
     }
     let (mut listed, mut silent) = (Vec::new(), Vec::new());

@@ -259,12 +259,12 @@ fn suggestion(near: &[String]) -> String {
 }
 
 fn table(candidates: &[Candidate]) -> String {
-    let mut lines: String = candidates.iter().take(SHOWN).map(|one| format!("\n  {one}")).collect();
+    let mut lines: Vec<String> = candidates.iter().take(SHOWN).map(Candidate::to_string).collect();
     let hidden = candidates.len().saturating_sub(SHOWN);
     if hidden > 0 {
-        lines.push_str(&format!("\n  and {hidden} more"));
+        lines.push(format!("and {hidden} more"));
     }
-    lines
+    lines.iter().flat_map(|line| ["\n  ", line]).collect()
 }
 
 #[cfg(test)]

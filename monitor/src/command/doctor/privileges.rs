@@ -67,7 +67,7 @@ pub(super) fn checks() -> Vec<Check> {
     from_text(&read("/proc/self/status"), &read("/proc/self/uid_map"))
 }
 
-/// From the texts of /proc/self/status and /proc/self/uid_map.
+/// From the texts of `/proc/self/status` and `/proc/self/uid_map`.
 fn from_text(status: &str, uid_map: &str) -> Vec<Check> {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
     let effective = field("CapEff:").and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());

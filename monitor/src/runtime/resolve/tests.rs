@@ -116,7 +116,8 @@ fn a_target_is_one_container_or_none_or_ambiguous() {
 
 #[test]
 fn a_selection_narrows_what_a_target_may_mean() {
-    let table: &[(&str, &[(&str, &str)], Result<&str, usize>)] = &[
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], Result<&'a str, usize>);
+    let table: &[Row<'_>] = &[
         ("app", &[("p", "pay-1")], Ok("c1")),
         ("app", &[("n", "shop")], Err(3)),
         ("app", &[("n", "other")], Err(0)),
