@@ -27,11 +27,8 @@ impl Place {
             let names = host.names(Path::new(&parent), LIST_LIMIT).into_iter();
             names.filter(|name| is_plain(name)).filter_map(move |name| {
                 let path = PathBuf::from(format!("{parent}{name}{after}"));
-                has_config(host, &path).then_some(BundleDirectory {
-                    id: ContainerId(name),
-                    path,
-                    runtime: self.runtime,
-                })
+                let there = has_config(host, &path);
+                there.then_some(BundleDirectory { id: ContainerId(name), path, runtime: self.runtime })
             })
         })
     }
@@ -77,10 +74,9 @@ const WILDCARD_LIMIT: usize = 256;
 /// More containers than this in one place are not listed.
 const LIST_LIMIT: usize = 4096;
 
-const DEFAULT_PLACES: [(&str, Runtime); 12] = [
+const DEFAULT_PLACES: [(&str, Runtime); 11] = [
     ("/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/{id}", Runtime::Docker),
     ("/run/containerd/io.containerd.runtime.v2.task/moby/{id}", Runtime::Docker),
-    ("/run/docker/containerd/daemon/io.containerd.runtime.v2.task/*/{id}", Runtime::Containerd),
     ("/run/containerd/io.containerd.runtime.v2.task/*/{id}", Runtime::Containerd),
     ("/run/k3s/containerd/io.containerd.runtime.v2.task/*/{id}", Runtime::Containerd),
     ("/run/k0s/containerd/io.containerd.runtime.v2.task/*/{id}", Runtime::Containerd),

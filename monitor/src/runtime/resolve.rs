@@ -259,12 +259,12 @@ fn suggestion(near: &[String]) -> String {
 }
 
 fn table(candidates: &[Candidate]) -> String {
-    let mut lines: Vec<String> = candidates.iter().take(SHOWN).map(ToString::to_string).collect();
+    let mut lines: Vec<String> = candidates.iter().take(SHOWN).map(Candidate::to_string).collect();
     let hidden = candidates.len().saturating_sub(SHOWN);
     if hidden > 0 {
         lines.push(format!("and {hidden} more"));
     }
-    format!("\n  {}", lines.join("\n  "))
+    lines.iter().flat_map(|line| ["\n  ", line]).collect()
 }
 
 #[cfg(test)]

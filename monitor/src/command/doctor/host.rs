@@ -49,7 +49,7 @@ fn surveyed(bundles: &Bundles, host: &Host) -> Check {
             Survey::Closed => closed.push(place.pattern.as_str()),
         }
     }
-    let mut found = format!("{total} containers");
+    let mut found = format!("{total} container{}", if total == 1 { "" } else { "s" });
     if !open.is_empty() {
         found = format!("{found}: {}", open.join(", "));
     }
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(bundles(dir.path(), Path::new("/proc")), Check::ok("bundles", "0 containers"));
         fs::write(dir.path().join(place).join("aa/config.json"), "{}").unwrap();
         let check = bundles(dir.path(), Path::new("/proc"));
-        assert!(check.found.starts_with("1 containers: containerd 1 in /run/containerd/"), "{check:?}");
+        assert!(check.found.starts_with("1 container: containerd 1 in /run/containerd/"), "{check:?}");
         assert_eq!(bundles(Path::new("/no/such/root"), Path::new("/proc")).state, State::Missing);
     }
 
