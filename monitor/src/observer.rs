@@ -90,7 +90,7 @@ pub struct Totals {
 /// The live source.
 pub struct Observer {
     /// Holds the programs; they detach when it goes.
-    _ebpf: Ebpf,
+    ebpf: Ebpf,
     rings: Rings,
     wake: AsyncFd<std::os::fd::OwnedFd>,
     counters: Counters,
@@ -131,7 +131,7 @@ impl Observer {
         let wake = unsafe { AsyncFd::register(wake) }.map_err(|error| ObserveError::Wait(error.into()))?;
         let now = clock::now();
         let mut observer = Self {
-            _ebpf: ebpf,
+            ebpf,
             rings,
             wake,
             counters,
@@ -151,7 +151,9 @@ impl Observer {
         observer.queue.push_back(Observation::Host { at: now, host: host_facts() });
         // The host's cgroups are set aside before the first event can come; what appears meanwhile is found again.
         observer.scan(now);
-        observer.hooks = load::attach_all(&mut observer._ebpf, &btf);
+        observer.hooks = load::attach_all(&mut observer.ebpf, &btf);
+        drop(btf);
+        give_memory_back();
         observer.tell_blindness()?;
         observer.scan(clock::now());
         Ok(observer)
@@ -346,6 +348,15 @@ impl Observer {
     pub fn tallies(&self) -> Vec<(Probe, Tally, u64)> {
         let each = Probe::ALL.into_iter().flat_map(|probe| Tally::ALL.map(|tally| (probe, tally)));
         each.map(|(probe, tally)| (probe, tally, self.counters.get(probe, tally))).collect()
+    }
+}
+
+/// The kernel's type information takes tens of megabytes while it is read; the allocator would keep them.
+fn give_memory_back() {
+    // SAFETY: malloc_trim(3) only returns free pages to the kernel.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

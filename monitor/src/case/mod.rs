@@ -140,7 +140,7 @@ impl Case {
                 self.process_mut(target.pid, event.at).signalled(target, event);
             }
             EventKind::OomKill { victim, .. } => {
-                self.process_mut(victim.pid, event.at).oom_killed(victim, event)
+                self.process_mut(victim.pid, event.at).oom_killed(victim, event);
             }
             EventKind::CgroupMade { .. } | EventKind::CgroupRemoved { .. } => {}
             EventKind::ExecFailed { .. }

@@ -43,7 +43,7 @@ async fn diagnose(args: &DiagnoseArgs, global: Global, output: Output) -> Result
     let listed = live::listed(&host, &args.host).await;
     let target = runtime::resolve_any(&listed, args.target.as_ref(), &args.selection)?.clone();
     let (conclusion, epoch) = if target.is_over() && !args.watch {
-        (of_dead(host, &target)?, clock::boot_epoch())
+        (of_dead(&host, &target)?, clock::boot_epoch())
     } else {
         watch(args, global, &target, output).await?
     };
@@ -51,13 +51,13 @@ async fn diagnose(args: &DiagnoseArgs, global: Global, output: Output) -> Result
 }
 
 /// Files and the runtime's memory alone; nothing is left to watch.
-fn of_dead(host: inspect::Host, target: &Listed) -> Result<Conclusion, Failure> {
+fn of_dead(host: &inspect::Host, target: &Listed) -> Result<Conclusion, Failure> {
     let mut engine = Engine::new();
     let at = clock::now();
     let run = Run { container: target.id.clone(), cgroup: CgroupId(0) };
     engine.observe(&Observation::Host { at, host: crate::observer::host_facts() });
     engine.observe(&Observation::Appeared { run: run.clone(), at, from_birth: false });
-    for fact in inspect::of_dead_docker(&host, &target.id, Deadline::after(INSPECTION)) {
+    for fact in inspect::of_dead_docker(host, &target.id, Deadline::after(INSPECTION)) {
         engine.observe(&Observation::Learned { run: run.clone(), at, fact: Box::new(fact) });
     }
     engine.settle();
