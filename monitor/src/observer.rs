@@ -229,10 +229,15 @@ impl Observer {
 
     fn attribute(&mut self, event: Event) {
         match &event.kind {
-            EventKind::CgroupMade { path, .. } => self.place(event.cgroup, &path.clone(), event.at, true),
+            EventKind::CgroupMade { path, .. } => {
+                self.place(event.cgroup, &path.clone(), event.at, true);
+                self.tell(event);
+            }
             EventKind::CgroupRemoved { .. } => {
-                if let Some(run) = self.attribution.remove(event.cgroup) {
-                    self.queue.push_back(Observation::Vanished { run, at: event.at });
+                let (cgroup, at) = (event.cgroup, event.at);
+                self.tell(event);
+                if let Some(run) = self.attribution.remove(cgroup) {
+                    self.queue.push_back(Observation::Vanished { run, at });
                 }
             }
             EventKind::ExecFailed { .. }
@@ -243,6 +248,13 @@ impl Observer {
             | EventKind::SignalDelivered { .. }
             | EventKind::TlsRefused { .. }
             | EventKind::Exit { .. } => self.happened(event),
+        }
+    }
+
+    /// The event of a cgroup that is a container's; those of the host's cgroups are nobody's business.
+    fn tell(&mut self, event: Event) {
+        if let Some(run) = self.attribution.run(event.cgroup).cloned() {
+            self.queue.push_back(Observation::Happened { run, event });
         }
     }
 

@@ -14,6 +14,7 @@ use crate::model::{
         Config, Entrypoint, Fact, FileFact, GoBuild, Known, Libc, Passwd, RuntimeState, TrustStore, Want,
     },
     observation::Host,
+    signal::Signal,
     time::BootNs,
 };
 
@@ -107,6 +108,11 @@ impl Case {
         entrypoint.filter(same).or_else(|| self.files.get(path).and_then(Known::get))
     }
 
+    /// gomon looked for the file at `path` and could not look.
+    pub fn is_unreadable(&self, path: &str) -> bool {
+        matches!(self.files.get(path), Some(Known::Unknown(_)))
+    }
+
     /// The Go build information of the entrypoint.
     pub fn go(&self) -> Option<&GoBuild> {
         self.entrypoint.get()?.file.get()?.present()?.elf()?.go.get()?.as_ref()
@@ -157,12 +163,19 @@ impl Case {
             EventKind::Exit { .. } => {
                 let process = self.process_mut(event.task.pid, event.at);
                 process.happened(event);
-                if !process.is_notable() {
+                let is_go = process.go_started.is_some();
+                // The Go program below a PID 1 that was told to stop is part of that story.
+                if !process.is_notable() && !(is_go && self.is_stopping()) {
                     self.processes.remove(&event.task.pid);
                 }
             }
         }
         self.question(event)
+    }
+
+    /// PID 1 was sent a SIGTERM.
+    fn is_stopping(&self) -> bool {
+        self.init().is_some_and(|init| init.signals.iter().any(|seen| seen.signal == Signal::TERM))
     }
 
     /// The file of a failed exec is asked for once, unless birth already told about it.

@@ -77,7 +77,7 @@ pub struct Config {
     pub uid: u32,
     pub gid: u32,
     pub additional_gids: Vec<u32>,
-    /// `process.capabilities.bounding` as a bit mask by capability number; `None` where the file has no such set.
+    /// `process.capabilities.bounding` as a bit mask by capability number; `None` where the file names no capabilities.
     pub bounding_caps: Option<u64>,
     pub effective_caps: Option<u64>,
     pub no_new_privileges: bool,

@@ -41,11 +41,22 @@ pub(super) const PATTERN: Pattern = Pattern {
 fn matches(case: &Case) -> Vec<Finding> {
     attempts(case)
         .iter()
-        .filter_map(|attempt| {
-            let file = attempt.file?.present()?;
-            find(case, attempt, file)
+        .filter_map(|attempt| match attempt.file {
+            Some(file) => find(case, attempt, file.present()?),
+            None => below_noexec(case, attempt),
         })
         .collect()
+}
+
+/// The file could not be looked at any more, but the configuration says that its mount is noexec.
+fn below_noexec(case: &Case, attempt: &Attempt<'_>) -> Option<Finding> {
+    let Seen::Refused(_, failure) = attempt.seen else { return None };
+    let mount = permission::configured_noexec(case.config.get()?, &failure.path)?;
+    if failure.errno != Errno::EACCES || !case.is_unreadable(&failure.path) {
+        return None;
+    }
+    let fact = permission::lies_on_noexec(&mount);
+    Some(finding(case, attempt, &attempt.path, &fact, &Refusal::NoexecMount(mount), Confidence::High))
 }
 
 fn find(case: &Case, attempt: &Attempt<'_>, file: &File) -> Option<Finding> {
@@ -65,7 +76,8 @@ fn find(case: &Case, attempt: &Attempt<'_>, file: &File) -> Option<Finding> {
         Seen::Checked(..) => refusal.filter(|r| !r.is_eperm())?,
         Seen::Past(_) => refusal?,
     };
-    Some(finding(case, attempt, culprit, &refusal))
+    let confidence = if refusal == Refusal::Denied { Confidence::Medium } else { attempt.confidence() };
+    Some(finding(case, attempt, &inert(&culprit.path), &refusal.fact(culprit), &refusal, confidence))
 }
 
 /// The interpreter of a script, or the loader of a program, where it exists.
@@ -78,23 +90,30 @@ fn runner(file: &File) -> Option<&File> {
     interpreter.file.get()?.present()
 }
 
-fn finding(case: &Case, attempt: &Attempt<'_>, culprit: &File, refusal: &Refusal) -> Finding {
+fn finding(
+    case: &Case,
+    attempt: &Attempt<'_>,
+    culprit: &str,
+    fact: &str,
+    refusal: &Refusal,
+    confidence: Confidence,
+) -> Finding {
     let path = &attempt.path;
-    let culprit_path = inert(&culprit.path);
     let mut evidence = attempt.evidence();
-    evidence.push(files(format!("{culprit_path} {}", refusal.fact(culprit))));
+    evidence.push(match attempt.file {
+        Some(_) => files(format!("{culprit} {fact}")),
+        None => config(format!("{culprit} {fact}")),
+    });
     if let Some(user) = case.config.get() {
         evidence.push(config(format!("the container runs as UID {} GID {}", user.uid, user.gid)));
     }
-    let confidence =
-        if matches!(refusal, Refusal::Denied) { Confidence::Medium } else { attempt.confidence() };
-    let whose = if *path == culprit_path { "it" } else { &*culprit_path };
+    let whose = if *path == culprit { "it" } else { culprit };
     Finding {
         severity: Severity::Error,
         confidence,
         subject: format!("{path}: {}", refusal.name()),
-        summary: format!("{path} may not be executed: {whose} {}", refusal.fact(culprit)),
-        remedy: refusal.remedy(&culprit_path),
+        summary: format!("{path} may not be executed: {whose} {fact}"),
+        remedy: refusal.remedy(culprit),
         evidence,
         at: attempt.at,
     }

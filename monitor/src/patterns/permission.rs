@@ -1,10 +1,12 @@
 //! Which rule forbids a container's user to execute a file, from its mode, mount and capabilities.
 
+use std::path::Path;
+
 use crate::{
     case::Case,
     model::{
         access::{EXECUTE, User},
-        fact::{File, FileKind},
+        fact::{Config, File, FileKind, Mount},
         text::inert,
     },
 };
@@ -61,7 +63,7 @@ impl Refusal {
                     inert(directory)
                 )
             }
-            Self::NoexecMount(mount) => format!("lies on {}, which is mounted noexec", inert(mount)),
+            Self::NoexecMount(mount) => lies_on_noexec(mount),
             Self::TextBusy => "is open for writing in another process".to_owned(),
             Self::Denied => "is executable by its mode; seccomp or a security module refused".to_owned(),
         }
@@ -116,6 +118,18 @@ pub(super) fn refusal(case: &Case, file: &File) -> Option<Refusal> {
     let wanted = file.capabilities.filter(|caps| caps.effective)?.permitted;
     let missing = wanted & !config.bounding_caps?;
     (missing != 0).then_some(Refusal::FileCapabilities(missing))
+}
+
+/// What is said of a file below a noexec mount.
+pub(super) fn lies_on_noexec(mount: &str) -> String {
+    format!("lies on {}, which is mounted noexec", inert(mount))
+}
+
+/// The mount that covers `path`, if the configuration makes it noexec.
+pub(super) fn configured_noexec(config: &Config, path: &str) -> Option<String> {
+    let covers = |mount: &&Mount| Path::new(path).starts_with(&mount.destination);
+    let covering = config.mounts.iter().filter(covers).max_by_key(|mount| mount.destination.len())?;
+    covering.options.iter().any(|option| option == "noexec").then(|| covering.destination.clone())
 }
 
 /// Names of capabilities(7) in the order of their numbers.
