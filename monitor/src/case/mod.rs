@@ -165,7 +165,7 @@ impl Case {
                 process.happened(event);
                 let is_go = process.go_started.is_some();
                 // The Go program below a PID 1 that was told to stop is part of that story.
-                if !process.is_notable() && !(is_go && self.is_stopping()) {
+                if !(process.is_notable() || is_go && self.is_stopping()) {
                     self.processes.remove(&event.task.pid);
                 }
             }
