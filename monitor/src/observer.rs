@@ -2,6 +2,7 @@
 //! failures.
 
 mod inspections;
+mod options;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -15,18 +16,17 @@ use monitor_common::{
     limits::MAX_CGROUPS,
     probe::{Probe, Tally},
 };
-use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 
 use crate::{
     attribution::{Attribution, Placed},
     inspect,
     kernel::{
-        cgroupfs::{CgroupError, Hierarchy},
+        cgroupfs::Hierarchy,
         clock,
         counters::{Counters, Ignored},
-        load::{self, HookState, LoadError, Outcome},
-        rings::{RingError, Rings, SETTLE_NS},
+        load::{self, HookState, Outcome},
+        rings::{Rings, SETTLE_NS},
     },
     model::{
         container::{CgroupId, ContainerId, Run},
@@ -38,6 +38,7 @@ use crate::{
     runtime,
 };
 use inspections::{Inspections, Kind};
+pub use options::{ObserveError, Options};
 
 /// How long ordinary events may wait in their ring.
 const POLL: Duration = Duration::from_millis(20);
@@ -47,40 +48,6 @@ const POLL_SOON: Duration = Duration::from_millis(3);
 const CHECK_NS: u64 = SECOND;
 /// The least time between two walks of the cgroup tree for an id that nobody knows.
 const RESCAN_NS: u64 = 100 * MS;
-
-/// What to observe.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Where the host's root file system is mounted; `/` if not given.
-    pub host_root: Option<PathBuf>,
-    /// Only this container; all others stay in the kernel.
-    pub only: Option<ContainerId>,
-    /// Key containers by the v1 memory hierarchy even where a v2 tree exists.
-    pub force_cgroup_v1: bool,
-    /// Sockets that may know the name of a container whose files do not tell it; the known places if none is given.
-    pub runtime_sockets: Vec<PathBuf>,
-    /// Messages of the kernel programs go to the log.
-    pub kernel_log: bool,
-}
-
-/// Why nothing can be observed.
-#[derive(Debug, Error)]
-pub enum ObserveError {
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    #[error(transparent)]
-    Cgroup(#[from] CgroupError),
-    #[error(transparent)]
-    Ring(#[from] RingError),
-    #[error(transparent)]
-    Host(#[from] inspect::HostError),
-    #[error("the BPF object lacks the map {0}")]
-    Map(&'static str),
-    #[error("the kernel refused every probe: {0}")]
-    AllBlind(String),
-    #[error("cannot wait for the ring")]
-    Wait(#[source] std::io::Error),
-}
 
 /// What the observer counts about itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
