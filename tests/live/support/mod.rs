@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use agent::{Agent, Series};
+pub use agent::{Agent, Series, free_address, promtool};
 pub use container::{Container, docker, docker_ok};
 pub use gomon::{Finished, Running, gomon, gomon_as_nobody, run};
 pub use scene::{Scene, play, scene};
