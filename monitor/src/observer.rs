@@ -31,9 +31,11 @@ use crate::{
     model::{
         container::{CgroupId, ContainerId, Run},
         event::{Event, EventKind},
+        fact::Fact,
         observation::{self, Observation, Wanted},
         time::{BootEpoch, BootNs, MS, SECOND},
     },
+    runtime,
 };
 use inspections::{Inspections, Kind};
 
@@ -55,6 +57,8 @@ pub struct Options {
     pub only: Option<ContainerId>,
     /// Key containers by the v1 memory hierarchy even where a v2 tree exists.
     pub force_cgroup_v1: bool,
+    /// Sockets that may know the name of a container whose files do not tell it; the known places if none is given.
+    pub runtime_sockets: Vec<PathBuf>,
     /// Messages of the kernel programs go to the log.
     pub kernel_log: bool,
 }
@@ -118,6 +122,10 @@ impl Observer {
             host_root.join("proc")
         };
         let host = Arc::new(inspect::Host::new(&host_root, &proc)?);
+        let sockets = match options.runtime_sockets.as_slice() {
+            [] => runtime::known_sockets(&host_root),
+            given => given.to_vec(),
+        };
         let hierarchy = Hierarchy::of_host(&proc, options.force_cgroup_v1)?;
         let (mut ebpf, btf) = load::load_maps(&hierarchy, if options.kernel_log { u8::MAX } else { 0 })?;
         if options.kernel_log {
@@ -139,7 +147,7 @@ impl Observer {
             hierarchy,
             hooks: Vec::new(),
             attribution: Attribution::default(),
-            inspections: Inspections::new(host),
+            inspections: Inspections::new(host, sockets),
             only: options.only.clone(),
             queue: VecDeque::new(),
             lost: [0; Probe::ALL.len()],
@@ -324,6 +332,12 @@ impl Observer {
         let at = clock::now();
         for fact in learned.facts {
             let run = learned.run.clone();
+            if let Fact::Identity(identity) = &fact
+                && identity.name.is_empty()
+                && !learned.from_socket
+            {
+                self.inspections.ask_sockets(run.clone(), identity.runtime);
+            }
             self.queue.push_back(Observation::Learned { run, at, fact: Box::new(fact) });
         }
     }

@@ -1,5 +1,6 @@
 //! One run of a container as patterns see it: its processes and its facts. Pure values with a limit each.
 
+mod ending;
 mod process;
 
 use std::collections::BTreeMap;
@@ -45,7 +46,7 @@ pub struct Case {
     /// By process id in the host's pid namespace.
     processes: BTreeMap<u32, Process>,
     /// Processes that were forgotten although something had happened to them.
-    pub processes_dropped: u64,
+    processes_dropped: u64,
     /// Events since the run appeared.
     pub events: u64,
 }
@@ -90,6 +91,11 @@ impl Case {
     /// The process with this host pid.
     pub fn process(&self, pid: u32) -> Option<&Process> {
         self.processes.get(&pid)
+    }
+
+    /// Pieces of evidence that found no room.
+    pub fn dropped(&self) -> u64 {
+        self.processes_dropped + self.processes.values().map(|process| process.dropped).sum::<u64>()
     }
 
     /// What is known of the file at `path`: the entrypoint's file answers for its own path.
@@ -159,7 +165,7 @@ impl Case {
                 process.happened(event);
                 let is_go = process.go_started.is_some();
                 // The Go program below a PID 1 that was told to stop is part of that story.
-                if !process.is_notable() && !(is_go && self.is_stopping()) {
+                if !(process.is_notable() || is_go && self.is_stopping()) {
                     self.processes.remove(&event.task.pid);
                 }
             }
