@@ -5,7 +5,7 @@ mod process;
 
 use std::collections::BTreeMap;
 
-pub use process::{ExecFailure, ExitSeen, LibrarySearch, OomSeen, OpenSeen, Process, Program, SignalSeen};
+pub use process::{ExecFailure, ExitSeen, LOADER_EXIT, LibrarySearch, OomSeen, OpenSeen, Process, Program, SignalSeen};
 
 use crate::model::{
     container::{Identity, Run},
@@ -181,9 +181,21 @@ impl Case {
         self.init().is_some_and(|init| init.signals.iter().any(|seen| seen.signal == Signal::TERM))
     }
 
-    /// The file of a failed exec is asked for once, unless birth already told about it.
+    /// The file of a failed exec, and a program that its loader gave up, are asked for once, unless birth already told
+    /// about them.
     fn question(&self, event: &Event) -> Option<Want> {
-        let EventKind::ExecFailed { path, .. } = &event.kind else { return None };
+        let path = match &event.kind {
+            EventKind::ExecFailed { path, .. } => path,
+            EventKind::Exit { .. } => self.processes.get(&event.task.pid)?.given_up_by_loader()?,
+            EventKind::Exec { .. }
+            | EventKind::Open { .. }
+            | EventKind::OomKill { .. }
+            | EventKind::SignalSent { .. }
+            | EventKind::SignalDelivered { .. }
+            | EventKind::TlsRefused { .. }
+            | EventKind::CgroupMade { .. }
+            | EventKind::CgroupRemoved { .. } => return None,
+        };
         let known = self.file(path).is_some() || self.files.contains_key(path);
         (path.starts_with('/') && !known && self.files.len() < MAX_FILES).then(|| Want::File(path.clone()))
     }

@@ -20,6 +20,9 @@ const MAX_LIBRARIES: usize = 64;
 /// Candidate paths kept of one library's search.
 const MAX_CANDIDATES: usize = 8;
 
+/// The exit code of both dynamic loaders when a library is missing.
+pub const LOADER_EXIT: i32 = 127;
+
 /// A process of the container.
 #[derive(Debug, Clone)]
 pub struct Process {
@@ -182,6 +185,14 @@ impl Process {
             || self.libraries.values().any(|search| search.opened.is_none())
             || self.opens.iter().any(|open| open.result.is_err())
             || self.signals.iter().any(|seen| seen.signal == Signal::TERM)
+    }
+
+    /// The program, if it ended as loaders end one whose library they cannot find.
+    pub(super) fn given_up_by_loader(&self) -> Option<&String> {
+        let exit = self.exit.filter(|exit| exit.code == LOADER_EXIT && exit.signal.is_none())?;
+        let lacks = self.libraries.values().any(|search| search.opened.is_none() && exit.at >= search.last_at);
+        let program = self.program.as_ref().filter(|_| self.go_started.is_none() && lacks)?;
+        Some(&program.path)
     }
 
     fn identify(&mut self, task: &Task) {

@@ -6,7 +6,7 @@ use super::{
     wording::{files, kernel},
 };
 use crate::{
-    case::{Case, ExitSeen, LibrarySearch, Process},
+    case::{Case, ExitSeen, LOADER_EXIT, LibrarySearch, Process},
     model::{
         diagnosis::{Confidence, Finding, Severity},
         errno::Errno,
@@ -19,8 +19,6 @@ use monitor_common::probe::Probe;
 
 /// From the last failed search to the exit: the loader only prints its message.
 const LOADER_GIVES_UP_NS: u64 = 1000 * MS;
-/// The exit code of both loaders.
-const LOADER_EXIT: i32 = 127;
 
 pub(super) const PATTERN: Pattern = Pattern {
     id: "missing-library",
