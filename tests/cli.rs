@@ -2,6 +2,10 @@
 
 use std::{
     io::Read,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
     process::{Command as Process, Stdio},
 };
 
@@ -72,6 +76,75 @@ fn explain_lists_every_pattern_and_shows_each() {
 fn an_unknown_pattern_is_wrong_usage_and_prints_nothing() {
     let message = predicate::str::contains("there is no pattern \"no-such-pattern\"");
     gomon("explain no-such-pattern").assert().code(2).stdout("").stderr(message);
+}
+
+/// What holds for `gomon doctor -o json` everywhere.
+fn check_doctor(report: &serde_json::Value, code: Option<i32>) {
+    assert_eq!(report["schema_version"], 1);
+    let checks = || report["checks"].as_array().into_iter().flatten();
+    let names: Vec<&str> = checks().filter_map(|check| check["name"].as_str()).collect();
+    let mut wanted = vec![
+        "user",
+        "cap-bpf",
+        "cap-perfmon",
+        "cap-sys-ptrace",
+        "cap-dac-read-search",
+        "cap-sys-admin",
+        "kernel",
+        "btf",
+        "lockdown",
+        "cgroups",
+        "memory-controller",
+        "kernel-members",
+        "kernel-programs",
+        "bundles",
+        "agent-socket",
+    ];
+    if cfg!(feature = "kernel") {
+        wanted.extend(["hook:sched_process_exec", "hook:sys_exit"]);
+    }
+    for name in wanted {
+        assert_eq!(names.iter().filter(|found| **found == name).count(), 1, "{name}: {names:?}");
+    }
+    assert!(names.iter().any(|name| name.starts_with("runtime-socket")), "{names:?}");
+    for check in checks() {
+        assert_eq!(check["state"] == "ok", check["remedy"].is_null(), "{check}");
+        assert!(check["found"].as_str().is_some_and(|found| !found.is_empty()), "{check}");
+    }
+    let missing = checks().any(|check| check["state"] == "missing");
+    assert_eq!(code, Some(if missing { 3 } else { 0 }));
+}
+
+#[test]
+fn doctor_tells_every_check_whatever_the_privileges() {
+    let output = gomon("doctor -o json").output().unwrap();
+    check_doctor(&serde_json::from_slice(&output.stdout).unwrap(), output.status.code());
+    let columns = gomon("doctor").output().unwrap();
+    let text = String::from_utf8(columns.stdout).unwrap();
+    assert!(text.contains("kernel-programs") && text.contains("observe here"), "{text}");
+}
+
+#[test]
+fn doctor_without_privileges_names_them_and_cannot_observe() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Where anybody may execute it.
+    let binary = directory.path().join("gomon");
+    std::fs::copy(assert_cmd::cargo::cargo_bin!("gomon"), &binary).unwrap();
+    let mut process = Process::new(binary);
+    process.args(["doctor", "-o", "json", "--socket", "/no/such/socket"]);
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    if is_root {
+        process.uid(65534).gid(65534);
+    }
+    let output = process.output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    check_doctor(&report, output.status.code());
+    let checks = report["checks"].as_array().unwrap();
+    let state = |name: &str| checks.iter().find(|check| check["name"] == name).unwrap()["state"].clone();
+    assert!(!is_root || state("cap-bpf") == "missing");
+    assert!(!is_root || state("kernel-programs") == "missing");
+    assert_eq!(state("agent-socket"), "ok");
 }
 
 #[test]

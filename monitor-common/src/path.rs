@@ -2,6 +2,16 @@
 //!
 //! Written for the verifier: fixed-size buffer of words, masked indices, few branches; no slices, no panics.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the verifier follows one program, not calls with pointers into maps"
+)]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "masked or constant indices; a checked one would bring a panic into the kernel"
+)]
+#![expect(clippy::cast_possible_truncation, reason = "the second byte of a word, and a shift below 64")]
+
 use core::hint::black_box;
 
 use crate::limits::PATH_BYTES;
@@ -28,7 +38,7 @@ pub enum PathClass {
     UserDatabase = 6,
     /// `/etc/resolv.conf`, `/etc/hosts`, `/etc/nsswitch.conf`.
     Resolver = 7,
-    /// The transparent-huge-page size: the Go runtime reads it first thing (runtime/os_linux.go).
+    /// The transparent-huge-page size: the Go runtime reads it first thing (`runtime/os_linux.go`).
     GoRuntimeStart = 8,
     /// Below a zoneinfo directory.
     TimeZone = 9,

@@ -32,7 +32,7 @@ pub struct ExecFailed {
     pub header: Header,
     /// Positive errno.
     pub errno: i32,
-    pub _reserved: u32,
+    pub reserved: u32,
     pub path: [u8; PATH_BYTES],
     pub argv0: [u8; ARG_BYTES],
 }
@@ -44,7 +44,7 @@ pub struct Exec {
     pub header: Header,
     /// tgid of the real parent.
     pub parent_tgid: u32,
-    pub _reserved: u32,
+    pub reserved: u32,
     /// `linux_binprm.filename`.
     pub path: [u8; PATH_BYTES],
     /// `linux_binprm.interp`: differs from `path` for scripts.
@@ -62,7 +62,7 @@ pub struct Open {
     pub flags: u32,
     /// The number of a [`crate::path::PathClass`].
     pub class: u32,
-    pub _reserved: u32,
+    pub reserved: u32,
     pub path: [u8; PATH_BYTES],
 }
 
@@ -106,7 +106,7 @@ pub struct SignalDelivered {
     pub code: i32,
     /// 0 `SIG_DFL`, 1 `SIG_IGN`, 2 a handler.
     pub disposition: u32,
-    pub _reserved: u32,
+    pub reserved: u32,
 }
 
 /// `sched_process_exit` of the last thread of a process.
@@ -126,7 +126,7 @@ pub struct Cgroup {
     pub header: Header,
     /// `cgroup_root.hierarchy_id`; 0 is the v2 hierarchy.
     pub hierarchy: u32,
-    pub _reserved: u32,
+    pub reserved: u32,
     pub path: [u8; CGROUP_PATH_BYTES],
 }
 

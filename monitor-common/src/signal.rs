@@ -1,5 +1,7 @@
 //! Which signals the kernel side never passes on.
 
+#![expect(clippy::inline_always, reason = "one comparison, in the hottest program")]
+
 /// SIGKILL of signal(7).
 pub const SIGKILL: i32 = 9;
 const SIGCHLD: i32 = 17;

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 #[cfg(feature = "kernel")]
 use args::{AgentArgs, DiagnoseArgs, EventsArgs, RecordArgs};
-use args::{CompletionsArgs, ExplainArgs, ReplayArgs, VersionArgs};
+use args::{CompletionsArgs, DoctorArgs, ExplainArgs, ReplayArgs, VersionArgs};
 
 /// Names why a Go container fails, from what the kernel saw and what the container's files say.
 #[derive(Debug, Parser)]
@@ -63,6 +63,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Diagnose a recording, on any machine
     Replay(ReplayArgs),
+    /// Check whether gomon can see here, and what to do where it cannot
+    Doctor(DoctorArgs),
     /// Show the manual of a failure pattern, or list all patterns
     Explain(ExplainArgs),
     /// Print a completion script for a shell

@@ -9,7 +9,7 @@ use crate::{
     ledger::{Change, Ledger},
     model::{
         container::{ContainerId, Run},
-        diagnosis::{Blindness, Conclusion, Coverage, Diagnosis, Severity, Verdict},
+        diagnosis::{Blindness, Conclusion, Coverage, Diagnosis, Meaning, Severity, Verdict},
         event::EventKind,
         fact::Known,
         observation::{Host, Observation, Wanted},
@@ -91,7 +91,7 @@ impl Engine {
                 self.blind.insert(probe.clone(), why.clone());
             }
         }
-        self.ask_pending(&mut step);
+        self.ask_pending(self.now, &mut step);
         step
     }
 
@@ -118,9 +118,9 @@ impl Engine {
         self.pending.first().map(|(due, _)| *due)
     }
 
-    fn ask_pending(&mut self, step: &mut Step) {
+    fn ask_pending(&mut self, until: BootNs, step: &mut Step) {
         while let Some((due, run)) = self.pending.first().cloned() {
-            if due > self.now {
+            if due > until {
                 break;
             }
             self.pending.pop_first();
@@ -130,7 +130,7 @@ impl Engine {
                 continue;
             }
             if let Some(case) = self.cases.get_mut(&run) {
-                case.now = self.now;
+                case.now = until;
             }
             self.ask_patterns(&run, step);
         }
@@ -170,8 +170,7 @@ impl Engine {
     /// No more observations will come: what waited for time to pass is decided now.
     pub fn settle(&mut self) -> Step {
         let mut step = Step::default();
-        self.now = BootNs(self.now.0 + EXEC_SETTLE_NS);
-        self.ask_pending(&mut step);
+        self.ask_pending(BootNs(self.now.0 + EXEC_SETTLE_NS), &mut step);
         step
     }
 
@@ -202,15 +201,18 @@ impl Engine {
             return None;
         }
         let coverage = self.coverage(container, case, &diagnoses);
-        let verdict = if diagnoses.iter().any(|diagnosis| diagnosis.severity > Severity::Info) {
+        let has_findings = diagnoses.iter().any(|diagnosis| diagnosis.severity > Severity::Info);
+        let ending = case.and_then(|case| case.ending(has_findings));
+        let is_unexplained = ending.as_ref().is_some_and(|ending| ending.meaning == Meaning::Unexplained);
+        let verdict = if has_findings {
             Verdict::Findings
-        } else if coverage.blind.is_empty() && coverage.events_lost == 0 {
+        } else if coverage.is_whole() && !is_unexplained {
             Verdict::Clean
         } else {
             Verdict::Inconclusive
         };
         let identity = case.map(|case| case.identity.clone()).unwrap_or_default();
-        Some(Conclusion { container: container.clone(), identity, verdict, diagnoses, coverage })
+        Some(Conclusion { container: container.clone(), identity, verdict, diagnoses, ending, coverage })
     }
 
     fn coverage(&self, container: &ContainerId, case: Option<&Case>, diagnoses: &[Diagnosis]) -> Coverage {
@@ -219,8 +221,9 @@ impl Engine {
         let first_diagnosis = diagnoses.iter().map(|diagnosis| diagnosis.first_seen).min();
         let from = first_run.into_iter().chain(first_diagnosis).min().unwrap_or(self.now);
         let to = case.and_then(|case| case.vanished_at).unwrap_or(self.now);
+        let dropped = case.map_or(0, Case::dropped);
         let events_lost =
-            self.losses.iter().filter(|(at, _)| *at >= from).map(|(_, count)| count).sum::<u64>();
+            dropped + self.losses.iter().filter(|(at, _)| *at >= from).map(|(_, count)| count).sum::<u64>();
         Coverage {
             from,
             to,

@@ -31,9 +31,11 @@ use crate::{
     model::{
         container::{CgroupId, ContainerId, Run},
         event::{Event, EventKind},
+        fact::Fact,
         observation::{self, Observation, Wanted},
         time::{BootEpoch, BootNs, MS, SECOND},
     },
+    runtime,
 };
 use inspections::{Inspections, Kind};
 
@@ -55,6 +57,8 @@ pub struct Options {
     pub only: Option<ContainerId>,
     /// Key containers by the v1 memory hierarchy even where a v2 tree exists.
     pub force_cgroup_v1: bool,
+    /// Sockets that may know the name of a container whose files do not tell it; the known places if none is given.
+    pub runtime_sockets: Vec<PathBuf>,
     /// Messages of the kernel programs go to the log.
     pub kernel_log: bool,
 }
@@ -90,7 +94,7 @@ pub struct Totals {
 /// The live source.
 pub struct Observer {
     /// Holds the programs; they detach when it goes.
-    _ebpf: Ebpf,
+    ebpf: Ebpf,
     rings: Rings,
     wake: AsyncFd<std::os::fd::OwnedFd>,
     counters: Counters,
@@ -118,6 +122,10 @@ impl Observer {
             host_root.join("proc")
         };
         let host = Arc::new(inspect::Host::new(&host_root, &proc)?);
+        let sockets = match options.runtime_sockets.as_slice() {
+            [] => runtime::known_sockets(&host_root),
+            given => given.to_vec(),
+        };
         let hierarchy = Hierarchy::of_host(&proc, options.force_cgroup_v1)?;
         let (mut ebpf, btf) = load::load_maps(&hierarchy, if options.kernel_log { u8::MAX } else { 0 })?;
         if options.kernel_log {
@@ -131,7 +139,7 @@ impl Observer {
         let wake = unsafe { AsyncFd::register(wake) }.map_err(|error| ObserveError::Wait(error.into()))?;
         let now = clock::now();
         let mut observer = Self {
-            _ebpf: ebpf,
+            ebpf,
             rings,
             wake,
             counters,
@@ -139,7 +147,7 @@ impl Observer {
             hierarchy,
             hooks: Vec::new(),
             attribution: Attribution::default(),
-            inspections: Inspections::new(host),
+            inspections: Inspections::new(host, sockets),
             only: options.only.clone(),
             queue: VecDeque::new(),
             lost: [0; Probe::ALL.len()],
@@ -151,7 +159,9 @@ impl Observer {
         observer.queue.push_back(Observation::Host { at: now, host: host_facts() });
         // The host's cgroups are set aside before the first event can come; what appears meanwhile is found again.
         observer.scan(now);
-        observer.hooks = load::attach_all(&mut observer._ebpf, &btf);
+        observer.hooks = load::attach_all(&mut observer.ebpf, &btf);
+        drop(btf);
+        give_memory_back();
         observer.tell_blindness()?;
         observer.scan(clock::now());
         Ok(observer)
@@ -310,6 +320,12 @@ impl Observer {
         let at = clock::now();
         for fact in learned.facts {
             let run = learned.run.clone();
+            if let Fact::Identity(identity) = &fact
+                && identity.name.is_empty()
+                && !learned.from_socket
+            {
+                self.inspections.ask_sockets(run.clone(), identity.runtime);
+            }
             self.queue.push_back(Observation::Learned { run, at, fact: Box::new(fact) });
         }
     }
@@ -346,6 +362,15 @@ impl Observer {
     pub fn tallies(&self) -> Vec<(Probe, Tally, u64)> {
         let each = Probe::ALL.into_iter().flat_map(|probe| Tally::ALL.map(|tally| (probe, tally)));
         each.map(|(probe, tally)| (probe, tally, self.counters.get(probe, tally))).collect()
+    }
+}
+
+/// The kernel's type information takes tens of megabytes while it is read; the allocator would keep them.
+fn give_memory_back() {
+    // SAFETY: malloc_trim(3) only returns free pages to the kernel.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

@@ -48,7 +48,7 @@ fn changed(probe: Probe, cgroup: Kernel, path: Kernel) -> Option<u64> {
         // SAFETY: reserved memory of a `Cgroup`.
         unsafe {
             addr_of_mut!((*record).hierarchy).write(found);
-            addr_of_mut!((*record)._reserved).write(0);
+            addr_of_mut!((*record).reserved).write(0);
             kernel_string(path, addr_of_mut!((*record).path))?;
         }
         Some(())

@@ -36,7 +36,7 @@ pub(crate) fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         // SAFETY: reserved memory of an `Exec`.
         unsafe {
             addr_of_mut!((*record).parent_tgid).write(task::parent_tgid(task));
-            addr_of_mut!((*record)._reserved).write(0);
+            addr_of_mut!((*record).reserved).write(0);
             kernel_string(path, addr_of_mut!((*record).path))?;
             kernel_string(interpreter, addr_of_mut!((*record).interpreter))?;
         }

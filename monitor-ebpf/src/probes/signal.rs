@@ -86,7 +86,7 @@ pub(crate) fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
             addr_of_mut!((*record).signal).write(signal);
             addr_of_mut!((*record).code).write(code);
             addr_of_mut!((*record).disposition).write(disposition);
-            addr_of_mut!((*record)._reserved).write(0);
+            addr_of_mut!((*record).reserved).write(0);
         }
         Some(())
     });

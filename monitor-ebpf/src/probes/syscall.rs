@@ -76,7 +76,7 @@ fn opened(call: &Syscall, path_at: u32, result: i64) {
             addr_of_mut!((*record).result).write(result as i32);
             addr_of_mut!((*record).flags).write(flags as u32);
             addr_of_mut!((*record).class).write(class as u32);
-            addr_of_mut!((*record)._reserved).write(0);
+            addr_of_mut!((*record).reserved).write(0);
             addr_of_mut!((*record).path).cast::<PathBuffer>().write(*scratch);
         }
         Some(())
@@ -96,7 +96,7 @@ fn exec_failed(ctx: &BtfTracePointContext, call: &Syscall, path_at: u32, result:
         // SAFETY: reserved memory of an `ExecFailed`.
         unsafe {
             addr_of_mut!((*record).errno).write((-result) as i32);
-            addr_of_mut!((*record)._reserved).write(0);
+            addr_of_mut!((*record).reserved).write(0);
             let path = addr_of_mut!((*record).path);
             // After the point of no return the old memory is gone and with it the path; the failure still counts.
             if user_string(call.argument(path_at), path).is_none() {

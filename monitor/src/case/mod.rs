@@ -1,5 +1,6 @@
 //! One run of a container as patterns see it: its processes and its facts. Pure values with a limit each.
 
+mod ending;
 mod process;
 
 use std::collections::BTreeMap;
@@ -44,7 +45,7 @@ pub struct Case {
     /// By process id in the host's pid namespace.
     processes: BTreeMap<u32, Process>,
     /// Processes that were forgotten although something had happened to them.
-    pub processes_dropped: u64,
+    processes_dropped: u64,
     /// Events since the run appeared.
     pub events: u64,
 }
@@ -89,6 +90,11 @@ impl Case {
     /// The process with this host pid.
     pub fn process(&self, pid: u32) -> Option<&Process> {
         self.processes.get(&pid)
+    }
+
+    /// Pieces of evidence that found no room.
+    pub fn dropped(&self) -> u64 {
+        self.processes_dropped + self.processes.values().map(|process| process.dropped).sum::<u64>()
     }
 
     /// What is known of the file at `path`: the entrypoint's file answers for its own path.
@@ -140,7 +146,7 @@ impl Case {
                 self.process_mut(target.pid, event.at).signalled(target, event);
             }
             EventKind::OomKill { victim, .. } => {
-                self.process_mut(victim.pid, event.at).oom_killed(victim, event)
+                self.process_mut(victim.pid, event.at).oom_killed(victim, event);
             }
             EventKind::CgroupMade { .. } | EventKind::CgroupRemoved { .. } => {}
             EventKind::ExecFailed { .. }

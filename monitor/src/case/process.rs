@@ -46,6 +46,10 @@ pub struct Process {
     pub tls_refused: Option<BootNs>,
     pub oom: Option<OomSeen>,
     pub exit: Option<ExitSeen>,
+    /// Entries that a full list had no room for.
+    pub dropped: u64,
+    /// Bit mask by the number of [`PathClass`]: at least one open of that class succeeded.
+    opened_classes: u32,
 }
 
 /// A successful exec.
@@ -146,6 +150,8 @@ impl Process {
             tls_refused: None,
             oom: None,
             exit: None,
+            dropped: 0,
+            opened_classes: 0,
         }
     }
 
@@ -193,16 +199,16 @@ impl Process {
         }
         self.identify(&event.task);
         match &event.kind {
-            EventKind::ExecFailed { errno, path, argv0 } => push(
-                &mut self.exec_failures,
-                ExecFailure {
+            EventKind::ExecFailed { errno, path, argv0 } => {
+                let failure = ExecFailure {
                     at: event.at,
                     errno: *errno,
                     path: path.clone(),
                     argv0: argv0.clone(),
                     comm: event.task.comm.clone(),
-                },
-            ),
+                };
+                self.dropped += push(&mut self.exec_failures, failure);
+            }
             EventKind::Exec { path, interpreter, parent_pid } => {
                 self.parent_pid = *parent_pid;
                 self.starts(Program { at: event.at, path: path.clone(), interpreter: interpreter.clone() });
@@ -239,6 +245,7 @@ impl Process {
         self.exec_failures.clear();
         self.libraries.clear();
         self.opens.clear();
+        self.opened_classes = 0;
         self.go_started = None;
         self.program = Some(program);
     }
@@ -249,10 +256,11 @@ impl Process {
             return;
         }
         if open.class != PathClass::SharedLibrary {
-            return push(&mut self.opens, open);
+            return self.remember(open);
         }
         let name = open.path.rsplit('/').next().unwrap_or_default().to_owned();
         if self.libraries.len() >= MAX_LIBRARIES && !self.libraries.contains_key(&name) {
+            self.dropped += u64::from(open.result.is_err());
             return;
         }
         let search = self.libraries.entry(name).or_default();
@@ -271,21 +279,42 @@ impl Process {
         }
     }
 
+    /// Keeps an open that says something new. Successes beyond the limit are no loss: patterns rest on failures, and
+    /// on whether any open of a class succeeded.
+    fn remember(&mut self, open: OpenSeen) {
+        let is_failure = open.result.is_err();
+        if !is_failure {
+            self.opened_classes |= 1 << open.class as u32;
+        }
+        let is_known = |seen: &OpenSeen| seen.path == open.path && seen.result.is_err() == is_failure;
+        if !self.opens.iter().any(is_known) {
+            let dropped = push(&mut self.opens, open);
+            self.dropped += if is_failure { dropped } else { 0 };
+        }
+    }
+
+    /// At least one open of this class succeeded since the last exec.
+    pub fn has_opened(&self, class: PathClass) -> bool {
+        self.opened_classes & (1 << class as u32) != 0
+    }
+
     pub(super) fn signalled(&mut self, target: &Task, event: &Event) {
         let EventKind::SignalSent { signal, code, sender_cgroup, outcome, .. } = &event.kind else { return };
         self.identify(target);
-        push(
-            &mut self.signals,
-            SignalSeen {
-                at: event.at,
-                signal: *signal,
-                code: *code,
-                sender: event.task.clone(),
-                sender_cgroup: *sender_cgroup,
-                outcome: *outcome,
-                delivered: None,
-            },
-        );
+        let seen = SignalSeen {
+            at: event.at,
+            signal: *signal,
+            code: *code,
+            sender: event.task.clone(),
+            sender_cgroup: *sender_cgroup,
+            outcome: *outcome,
+            delivered: None,
+        };
+        // A program may use a signal as its clock; what ends it must still find room.
+        if !matches!(*signal, Signal::TERM | Signal::KILL) && self.signals.len() >= MAX_ENTRIES / 2 {
+            return;
+        }
+        self.dropped += push(&mut self.signals, seen);
     }
 
     pub(super) fn oom_killed(&mut self, victim: &Task, event: &Event) {
@@ -303,9 +332,11 @@ impl Process {
     }
 }
 
-/// Keeps the first entries and lets later ones go: what a process did first explains its failure.
-fn push<T>(list: &mut Vec<T>, entry: T) {
-    if list.len() < MAX_ENTRIES {
-        list.push(entry);
+/// Keeps the first entries and lets later ones go: what a process did first explains its failure. How many went.
+fn push<T>(list: &mut Vec<T>, entry: T) -> u64 {
+    if list.len() >= MAX_ENTRIES {
+        return 1;
     }
+    list.push(entry);
+    0
 }

@@ -190,6 +190,9 @@ pub struct ReplayArgs {
 /// `gomon doctor`.
 #[derive(Debug, Clone, Args)]
 pub struct DoctorArgs {
+    /// Look for the agent on this unix socket [default: /run/gomon/gomon.sock]
+    #[arg(long, value_name = "PATH", env = "GOMON_SOCKET")]
+    pub socket: Option<PathBuf>,
     /// Form of the output
     #[arg(short, long, value_name = "FORMAT", default_value = "columns")]
     pub output: AnswerFormat,

@@ -16,14 +16,14 @@ use crate::{
     inspect::{self, Deadline},
     kernel::clock,
     model::{
-        container::{CgroupId, ContainerId, Run},
+        container::{CgroupId, Run},
         diagnosis::{Conclusion, Severity},
         observation::Observation,
         time::BootEpoch,
     },
     pipeline::{self, Pipeline},
     report,
-    runtime::{self, Listed},
+    runtime::Listed,
 };
 
 /// How long a running container is watched without `--timeout`.
@@ -40,28 +40,30 @@ pub(super) fn run(args: &DiagnoseArgs, global: Global, output: Output) -> Result
 
 async fn diagnose(args: &DiagnoseArgs, global: Global, output: Output) -> Result<Exit, Failure> {
     let host = live::host(&args.host)?;
-    let listed = live::listed(&host, &args.host).await;
-    let target = runtime::resolve_any(&listed, args.target.as_ref(), &args.selection)?.clone();
-    let (conclusion, epoch) = if target.is_over() && !args.watch {
-        (of_dead(host, &target)?, clock::boot_epoch())
-    } else {
-        watch(args, global, &target, output).await?
+    let target = live::find(&host, &args.host, args.target.as_ref(), &args.selection).await?;
+    let is_over = !target.running && target.status() != "restarting";
+    let watched = if is_over && !args.watch { None } else { watch(args, global, &target, output).await? };
+    // What did not run while it was watched is judged by its files and by what the runtime remembers.
+    let (conclusion, epoch) = match watched {
+        Some(seen) => seen,
+        None => (of_dead(&host, &target)?, clock::boot_epoch()),
     };
     conclusions::print(vec![conclusion], &args.report, epoch, output)
 }
 
 /// Files and the runtime's memory alone; nothing is left to watch.
-fn of_dead(host: inspect::Host, target: &Listed) -> Result<Conclusion, Failure> {
+fn of_dead(host: &inspect::Host, target: &Listed) -> Result<Conclusion, Failure> {
     let mut engine = Engine::new();
     let at = clock::now();
     let run = Run { container: target.id.clone(), cgroup: CgroupId(0) };
     engine.observe(&Observation::Host { at, host: crate::observer::host_facts() });
     engine.observe(&Observation::Appeared { run: run.clone(), at, from_birth: false });
-    for fact in inspect::of_dead_docker(&host, &target.id, Deadline::after(INSPECTION)) {
+    for fact in inspect::of_dead_docker(host, &target.id, Deadline::after(INSPECTION)) {
         engine.observe(&Observation::Learned { run: run.clone(), at, fact: Box::new(fact) });
     }
     engine.settle();
-    concluded(&engine, &target.id)
+    let nothing = || anyhow::anyhow!("nothing is known of container {}", target.id.short());
+    engine.conclude(&target.id).ok_or_else(|| Failure::new(Exit::Inconclusive, nothing()))
 }
 
 /// Watches until something is found, the container has ended for good, or time is up.
@@ -70,7 +72,7 @@ async fn watch(
     global: Global,
     target: &Listed,
     output: Output,
-) -> Result<(Conclusion, BootEpoch), Failure> {
+) -> Result<Option<(Conclusion, BootEpoch)>, Failure> {
     let observer = live::observe(&args.host, Some(target.id.clone()), global)?;
     let epoch = observer.epoch;
     let mut pipeline = Pipeline::new(observer);
@@ -120,17 +122,5 @@ async fn watch(
     if vanished {
         tracing::info!("the container ended while it was watched");
     }
-    Ok((concluded(pipeline.engine(), &target.id)?, epoch))
-}
-
-fn concluded(engine: &Engine, id: &ContainerId) -> Result<Conclusion, Failure> {
-    engine.conclude(id).ok_or_else(|| {
-        Failure::new(
-            Exit::Inconclusive,
-            anyhow::anyhow!(
-                "nothing was seen of container {}: it did not run while it was watched; try again with --timeout 60s",
-                id.short()
-            ),
-        )
-    })
+    Ok(pipeline.engine().conclude(&target.id).map(|conclusion| (conclusion, epoch)))
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, io, process::ExitCode};
 
+use crate::runtime::ResolveError;
+
 /// How a command ended. The numbers are API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -56,6 +58,18 @@ impl fmt::Display for Failure {
     }
 }
 
+impl From<ResolveError> for Failure {
+    fn from(error: ResolveError) -> Self {
+        let exit = match error {
+            ResolveError::Ambiguous { .. } => Exit::Usage,
+            ResolveError::NotFound { .. }
+            | ResolveError::Process { .. }
+            | ResolveError::NotContained { .. } => Exit::NotFound,
+        };
+        Self::new(exit, error)
+    }
+}
+
 /// Gives an error its exit code: `read(path).or_exit(Exit::Usage)?`.
 pub trait OrExit<T> {
     fn or_exit(self, exit: Exit) -> Result<T, Failure>;
@@ -78,5 +92,12 @@ mod tests {
         assert!(failure.to_string().starts_with("cannot write: "), "{failure}");
         assert!(failure.is_closed_pipe());
         assert!(!Failure::new(Exit::Usage, anyhow::anyhow!("no")).is_closed_pipe());
+    }
+
+    #[test]
+    fn a_target_that_is_not_there_and_one_that_fits_several_end_differently() {
+        let ambiguous = ResolveError::Ambiguous { wanted: "a".to_owned(), candidates: Vec::new() };
+        assert_eq!(Failure::from(ambiguous).exit, Exit::Usage);
+        assert_eq!(Failure::from(ResolveError::NotContained { pid: 1 }).exit, Exit::NotFound);
     }
 }

@@ -1,6 +1,6 @@
 //! What every command that observes the running kernel shares: the runtime, the start, the end.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, path::Path, time::Duration};
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +22,9 @@ use crate::{
     observer::{ObserveError, Observer, Options},
     runtime::{self, Listed},
 };
+
+/// Time for all sockets together: what they add is names alone.
+const SOCKET_TIME: Duration = Duration::from_secs(2);
 
 /// Runs a command's future to its end.
 pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -50,6 +53,7 @@ pub(super) fn observe(
 ) -> Result<Observer, Failure> {
     let options = Options {
         host_root: host.host_root.clone(),
+        runtime_sockets: host.runtime_sockets.clone(),
         only,
         force_cgroup_v1: std::env::var_os("GOMON_FORCE_CGROUP_V1").is_some(),
         kernel_log: global.verbose >= 2,
@@ -140,7 +144,22 @@ pub(super) fn host(args: &HostArgs) -> Result<inspect::Host, Failure> {
     .or_exit(Exit::CannotObserve)
 }
 
-/// All containers that files and sockets know.
-pub(super) async fn listed(host: &inspect::Host, args: &HostArgs) -> Vec<Listed> {
-    runtime::all(host, &args.runtime_sockets).await
+/// The one container that is meant, from what files and sockets know.
+pub(super) async fn find(
+    host: &inspect::Host,
+    args: &HostArgs,
+    target: Option<&Target>,
+    selection: &Selection,
+) -> Result<Listed, Failure> {
+    let sockets = if args.runtime_sockets.is_empty() {
+        runtime::known_sockets(args.host_root.as_deref().unwrap_or(Path::new("/")))
+    } else {
+        args.runtime_sockets.clone()
+    };
+    let (told, errors) = runtime::from_sockets(&sockets, SOCKET_TIME).await;
+    for error in errors {
+        tracing::warn!("{:#}", anyhow::Error::new(error));
+    }
+    let listed = runtime::merge(runtime::from_files(host), told);
+    Ok(runtime::resolve(target, selection, &listed, |pid| runtime::container_of_process(host, pid))?)
 }

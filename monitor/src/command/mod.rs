@@ -6,6 +6,7 @@ mod completions;
 mod conclusions;
 #[cfg(feature = "kernel")]
 mod diagnose;
+mod doctor;
 #[cfg(feature = "kernel")]
 mod events;
 pub mod exit;
@@ -52,6 +53,7 @@ fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
         #[cfg(feature = "kernel")]
         Command::Record(args) => record::run(args, cli.global),
         Command::Replay(args) => replay::run(args, output),
+        Command::Doctor(args) => doctor::run(args, output),
         Command::Explain(args) => explain::run(args, output),
         Command::Completions(args) => completions::run(*args, output),
         Command::Version(args) => version::run(*args, output),

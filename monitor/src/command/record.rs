@@ -17,7 +17,6 @@ use crate::{
     cli::{Global, args::RecordArgs},
     pipeline::Pipeline,
     recording::Recorder,
-    runtime,
 };
 
 pub(super) fn run(args: &RecordArgs, global: Global) -> Result<Exit, Failure> {
@@ -30,8 +29,7 @@ async fn record(args: &RecordArgs, global: Global) -> Result<Exit, Failure> {
         None => None,
         Some(target) => {
             let host = live::host(&args.host)?;
-            let listed = live::listed(&host, &args.host).await;
-            Some(runtime::resolve(&listed, target, &args.selection)?.id.clone())
+            Some(live::find(&host, &args.host, Some(target), &args.selection).await?.id)
         }
     };
     let file = open(&args.output)?;

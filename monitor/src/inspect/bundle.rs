@@ -1,6 +1,10 @@
 //! Finds the OCI bundle of a container by its id in the places where runtimes keep them. Asks no daemon.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::host::Host;
 use crate::model::container::{ContainerId, Runtime};
@@ -16,6 +20,38 @@ impl Place {
     pub fn new(pattern: &str, runtime: Runtime) -> Self {
         Self { pattern: pattern.to_owned(), runtime }
     }
+
+    fn bundles<'h>(&'h self, host: &'h Host) -> impl Iterator<Item = BundleDirectory> + 'h {
+        let (before, after) = self.pattern.split_once("{id}").unwrap_or_default();
+        expand(host, before).into_iter().flat_map(move |parent| {
+            let names = host.names(Path::new(&parent), LIST_LIMIT).into_iter();
+            names.filter(|name| is_plain(name)).filter_map(move |name| {
+                let path = PathBuf::from(format!("{parent}{name}{after}"));
+                let there = has_config(host, &path);
+                there.then_some(BundleDirectory { id: ContainerId(name), path, runtime: self.runtime })
+            })
+        })
+    }
+
+    fn survey(&self, host: &Host, bundles: usize) -> Survey {
+        let fixed = self.pattern.split(['*', '{']).next().unwrap_or_default();
+        match host.look_into(Path::new(fixed)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Survey::Closed,
+            Ok(()) => Survey::Bundles(bundles),
+            Err(_) => Survey::Absent,
+        }
+    }
+}
+
+/// What a place for bundles turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survey {
+    /// The directory is not there.
+    Absent,
+    /// gomon may not look into it.
+    Closed,
+    /// Bundles with a `config.json`.
+    Bundles(usize),
 }
 
 /// Where bundles are looked for, in this order.
@@ -81,19 +117,23 @@ impl Bundles {
     /// All bundles that are there, each id once.
     pub fn all(&self, host: &Host) -> Vec<BundleDirectory> {
         let mut found: Vec<BundleDirectory> = Vec::new();
+        let mut known = HashSet::new();
         for place in &self.places {
-            let Some((before, after)) = place.pattern.split_once("{id}") else { continue };
-            for parent in expand(host, before) {
-                for name in host.names(Path::new(&parent), LIST_LIMIT) {
-                    let path = PathBuf::from(format!("{parent}{name}{after}"));
-                    let known = found.iter().any(|bundle| bundle.id.0 == name);
-                    if !known && is_plain(&name) && has_config(host, &path) {
-                        found.push(BundleDirectory { id: ContainerId(name), path, runtime: place.runtime });
-                    }
-                }
-            }
+            found.extend(place.bundles(host).filter(|bundle| known.insert(bundle.id.clone())));
         }
         found
+    }
+
+    /// What each place holds; bundles that an earlier place has too do not count again.
+    pub fn survey(&self, host: &Host) -> Vec<(&Place, Survey)> {
+        let mut known = HashSet::new();
+        self.places
+            .iter()
+            .map(|place| {
+                let fresh = place.bundles(host).filter(|bundle| known.insert(bundle.id.clone())).count();
+                (place, place.survey(host, fresh))
+            })
+            .collect()
     }
 }
 
@@ -102,7 +142,7 @@ fn has_config(host: &Host, directory: &Path) -> bool {
 }
 
 /// An id becomes a path component: nothing that could climb out of the place.
-fn is_plain(id: &str) -> bool {
+pub(super) fn is_plain(id: &str) -> bool {
     !id.is_empty()
         && id.len() <= 128
         && !id.starts_with('.')
@@ -110,7 +150,7 @@ fn is_plain(id: &str) -> bool {
 }
 
 /// The directories that a pattern with `*` components stands for.
-fn expand(host: &Host, pattern: &str) -> Vec<String> {
+pub(super) fn expand(host: &Host, pattern: &str) -> Vec<String> {
     let Some((before, after)) = pattern.split_once('*') else { return vec![pattern.to_owned()] };
     host.names(Path::new(before), WILDCARD_LIMIT)
         .into_iter()
@@ -154,6 +194,9 @@ mod tests {
         let mut ids: Vec<_> = host.bundles.all(&host).into_iter().map(|b| b.id.0).collect();
         ids.sort();
         assert_eq!(ids, ["aaa", "bbb", "ccc", "ddd", "eee"]);
+        let counts: Vec<_> = host.bundles.survey(&host).into_iter().map(|(_, survey)| survey).collect();
+        let bundles = |count| Survey::Bundles(count);
+        assert_eq!(counts.get(..4), Some(&[bundles(1), bundles(1), bundles(1), Survey::Absent][..]));
     }
 
     #[test]

@@ -7,7 +7,10 @@ use std::{
 
 use serde::Deserialize;
 
-use super::host::{Host, HostError};
+use super::{
+    bundle::is_plain,
+    host::{Host, HostError},
+};
 use crate::model::{
     container::{ContainerId, Identity, Runtime},
     fact::{Mount, RuntimeState},
@@ -18,6 +21,9 @@ const LINK_LIMIT_BYTES: u64 = 64 << 10;
 /// overlayfs itself allows 500 layers; Docker 128.
 const LAYER_LIMIT: usize = 500;
 const DEFAULT_DATA_ROOT: &str = "/var/lib/docker";
+const DAEMON_CONFIG: &str = "/etc/docker/daemon.json";
+/// Containers of one data root that are looked at.
+const LIST_LIMIT: usize = 4096;
 
 /// A file of dockerd that could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +95,8 @@ struct State {
     exit_code: i64,
     error: String,
     started_at: String,
+    /// 0 where no process runs.
+    pid: u32,
 }
 
 impl State {
@@ -119,17 +127,12 @@ impl State {
 
 impl Container {
     pub(super) fn identity(&self) -> Identity {
-        // cri-dockerd keeps the pod in labels.
-        let label = |name: &str| self.config.labels.as_ref().and_then(|labels| labels.get(name)).cloned();
-        let name = label("io.kubernetes.container.name");
-        Identity {
-            name: name.unwrap_or_else(|| self.name.trim_start_matches('/').to_owned()),
-            image: self.config.image.clone(),
-            namespace: label("io.kubernetes.pod.namespace").unwrap_or_default(),
-            pod: label("io.kubernetes.pod.name").unwrap_or_default(),
-            pod_uid: label("io.kubernetes.pod.uid").unwrap_or_default(),
-            runtime: Runtime::Docker,
-        }
+        identity(&self.name, &self.config.image, self.config.labels.as_ref())
+    }
+
+    /// The first process, as dockerd last wrote it.
+    pub(super) fn pid(&self) -> Option<u32> {
+        Some(self.state.pid).filter(|&pid| pid > 0)
     }
 
     pub(super) fn runtime_state(&self) -> RuntimeState {
@@ -145,17 +148,60 @@ impl Container {
     }
 }
 
+/// The names of a Docker container: `name` as dockerd has it, and the pod of cri-dockerd's labels.
+pub(crate) fn identity(name: &str, image: &str, labels: Option<&HashMap<String, String>>) -> Identity {
+    let label = |name: &str| labels.and_then(|labels| labels.get(name)).cloned();
+    Identity {
+        name: label("io.kubernetes.container.name")
+            .unwrap_or_else(|| name.trim_start_matches('/').to_owned()),
+        image: image.to_owned(),
+        namespace: label("io.kubernetes.pod.namespace").unwrap_or_default(),
+        pod: label("io.kubernetes.pod.name").unwrap_or_default(),
+        pod_uid: label("io.kubernetes.pod.uid").unwrap_or_default(),
+        runtime: Runtime::Docker,
+    }
+}
+
 /// Reads what dockerd keeps of a container; `root` and `mounts` of its bundle tell where dockerd's data lie.
 pub(super) fn read(
     host: &Host,
     id: &ContainerId,
     bundle: Option<(&Path, &[Mount])>,
 ) -> Result<Container, DockerError> {
-    let data_root = bundle.and_then(|(root, mounts)| data_root(id, root, mounts));
-    let data_root = data_root.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_ROOT));
-    let path = directory(&data_root, id).join("config.v2.json");
-    let container: Container = parse(host, path)?;
+    if let Some(root) = bundle.and_then(|(root, mounts)| data_root(id, root, mounts)) {
+        return read_in(host, id, root);
+    }
+    let others = data_roots(host).into_iter().skip(1);
+    let first = read_in(host, id, PathBuf::from(DEFAULT_DATA_ROOT));
+    others.fold(first, |found, root| found.or_else(|error| read_in(host, id, root).map_err(|_| error)))
+}
+
+fn read_in(host: &Host, id: &ContainerId, data_root: PathBuf) -> Result<Container, DockerError> {
+    let container: Container = parse(host, directory(&data_root, id).join("config.v2.json"))?;
     Ok(Container { data_root, ..container })
+}
+
+/// Every container that dockerd keeps in one data root, alive or dead. Those that cannot be read are left out.
+pub(super) fn all<'h>(
+    host: &'h Host,
+    data_root: &'h Path,
+) -> impl Iterator<Item = (ContainerId, Container)> + 'h {
+    let ids = host.names(&data_root.join("containers"), LIST_LIMIT).into_iter().filter(|id| is_plain(id));
+    ids.map(ContainerId).filter_map(|id| Some((id.clone(), read_in(host, &id, data_root.to_owned()).ok()?)))
+}
+
+/// Where dockerd may keep its data: the default first, then what its configuration says.
+pub(super) fn data_roots(host: &Host) -> Vec<PathBuf> {
+    #[derive(Deserialize)]
+    struct Daemon {
+        #[serde(rename = "data-root")]
+        data_root: Option<PathBuf>,
+    }
+    let mut roots = vec![PathBuf::from(DEFAULT_DATA_ROOT)];
+    let daemon: Option<Daemon> = parse(host, PathBuf::from(DAEMON_CONFIG)).ok();
+    let configured = daemon.and_then(|daemon| daemon.data_root).filter(|root| root.is_absolute());
+    roots.extend(configured.filter(|root| root != Path::new(DEFAULT_DATA_ROOT)));
+    roots
 }
 
 /// `containers/<id>` below the data root.

@@ -32,6 +32,8 @@ pub(super) struct Image {
     pub(super) machine: u16,
     pub(super) kind: u16,
     pub(super) truncated: bool,
+    /// What the loader reads is there, but not readable: nothing follows from empty lists.
+    pub(super) dynamic_unreadable: bool,
     pub(super) interpreter: Option<String>,
     pub(super) needed: Vec<String>,
     pub(super) soname: Option<String>,
@@ -70,6 +72,16 @@ pub(super) enum Depth {
     Program,
 }
 
+impl Depth {
+    fn budget_bytes(self) -> u64 {
+        match self {
+            // A program may have hundreds of libraries.
+            Self::Linking => 1 << 20,
+            Self::Program => 16 << 20,
+        }
+    }
+}
+
 impl Image {
     /// The needed versions by library, in the order of the file.
     pub(super) fn needs_by_library(&self) -> Vec<VersionNeed> {
@@ -92,7 +104,7 @@ pub(super) fn read(file: File, size_bytes: u64, depth: Depth) -> Result<Image, E
     if size_bytes > FILE_LIMIT_BYTES {
         return Err(ElfError::TooLarge);
     }
-    with_pieces(Window::new(file, size_bytes), |data| {
+    with_pieces(Window::new(file, size_bytes, depth.budget_bytes()), |data| {
         let ident = data.read_bytes_at(0, size_bytes.min(IDENT_BYTES)).unwrap_or_default();
         let class = ident.get(4).copied().unwrap_or_default();
         let header_bytes = if class == elf::ELFCLASS32.0 { 52 } else { 64 };
@@ -114,7 +126,14 @@ fn stub(class: u8, data: Pieces<'_>) -> Image {
         Ok(_) | Err(()) => 0,
     };
     let class = if class == elf::ELFCLASS32.0 { 32 } else { 64 };
-    Image { class, kind: half(16), machine: half(18), truncated: true, ..Image::default() }
+    Image {
+        class,
+        kind: half(16),
+        machine: half(18),
+        truncated: true,
+        dynamic_unreadable: true,
+        ..Image::default()
+    }
 }
 
 /// A parsed header with what is needed to follow it.
@@ -141,15 +160,19 @@ fn parse<E: FileHeader<Endian = Endianness>>(
     };
     let table = u64::from(header.e_phnum(endian)).saturating_mul(u64::from(header.e_phentsize(endian)));
     if header.e_phoff(endian).into().saturating_add(table) > size_bytes {
-        image.truncated = true;
+        (image.truncated, image.dynamic_unreadable) = (true, true);
         return Ok(image);
     }
     let parts = Parts { header, endian, data, segments: header.program_headers(endian, data)? };
-    image.truncated = parts.loaded().any(|(offset, size)| offset.saturating_add(size) > size_bytes);
+    image.truncated =
+        parts.loaded().any(|(offset, size)| size > 0 && offset.saturating_add(size) > size_bytes);
     image.interpreter = parts.interpreter();
-    parts.dynamic(&mut image);
+    image.dynamic_unreadable = image.truncated || parts.dynamic(&mut image).is_none();
     if depth == Depth::Program {
         image.go = gobuild::read(&parts);
+        if image.truncated && image.go == Known::Is(None) {
+            image.go = Known::unknown("the file is truncated");
+        }
     }
     Ok(image)
 }
@@ -193,9 +216,10 @@ impl<'a, E: FileHeader<Endian = Endianness>> Parts<'a, E> {
         Some(lossy(bytes.split(|&b| b == 0).next().unwrap_or_default()))
     }
 
-    fn dynamic(&self, image: &mut Image) {
-        let Some(segment) = self.of_type(elf::PT_DYNAMIC).next() else { return };
-        let Ok(Some(entries)) = segment.dynamic(self.endian, self.data) else { return };
+    /// Reads the dynamic segment; `None` where there is one that cannot be read.
+    fn dynamic(&self, image: &mut Image) -> Option<()> {
+        let Some(segment) = self.of_type(elf::PT_DYNAMIC).next() else { return Some(()) };
+        let entries = segment.dynamic(self.endian, self.data).ok()??;
         let entries: Vec<(elf::DynamicTag, u64)> = entries
             .iter()
             .map(|entry| (entry.tag(self.endian), entry.val(self.endian)))
@@ -203,12 +227,13 @@ impl<'a, E: FileHeader<Endian = Endianness>> Parts<'a, E> {
             .take(ENTRY_LIMIT)
             .collect();
         let value = |wanted| entries.iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| *value);
-        let Some((strings, _)) = value(elf::DT_STRTAB).and_then(|address| self.locate(address)) else {
-            return;
-        };
+        let (strings, _) = value(elf::DT_STRTAB).and_then(|address| self.locate(address))?;
         let text = |offset: u64| self.string(strings.checked_add(offset)?);
-        image.needed =
-            entries.iter().filter(|(tag, _)| *tag == elf::DT_NEEDED).filter_map(|(_, v)| text(*v)).collect();
+        image.needed = entries
+            .iter()
+            .filter(|(tag, _)| *tag == elf::DT_NEEDED)
+            .map(|(_, v)| text(*v))
+            .collect::<Option<_>>()?;
         image.soname = value(elf::DT_SONAME).and_then(text);
         image.rpath = value(elf::DT_RPATH).and_then(text);
         image.runpath = value(elf::DT_RUNPATH).and_then(text);
@@ -218,6 +243,7 @@ impl<'a, E: FileHeader<Endian = Endianness>> Parts<'a, E> {
         if let Some((start, _)) = value(elf::DT_VERDEF).and_then(|address| self.locate(address)) {
             image.version_definitions = self.version_definitions(start, &text);
         }
+        Some(())
     }
 
     fn string(&self, at: u64) -> Option<String> {
@@ -247,17 +273,19 @@ impl<'a, E: FileHeader<Endian = Endianness>> Parts<'a, E> {
         needs
     }
 
+    /// Empty, as if the file had none, where one of them cannot be read: "not defined" needs the whole list.
     fn version_definitions(&self, start: u64, text: &impl Fn(u64) -> Option<String>) -> Vec<String> {
         let mut names = Vec::new();
         let mut at = Some(start);
         while let Some(entry_at) = at.filter(|_| names.len() < ENTRY_LIMIT) {
-            let Ok(entry) = self.data.read_at::<elf::Verdef<Endianness>>(entry_at) else { break };
+            let Ok(entry) = self.data.read_at::<elf::Verdef<Endianness>>(entry_at) else { return Vec::new() };
             let aux_at = entry_at.saturating_add(entry.vd_aux.get(self.endian).into());
             let base = entry.vd_flags.get(self.endian).0 & elf::VER_FLG_BASE.0 != 0;
             // The first auxiliary entry is the name, further ones are its ancestors.
             let aux = self.data.read_at::<elf::Verdaux<Endianness>>(aux_at);
             let name = aux.ok().and_then(|aux| text(aux.vda_name.get(self.endian).into()));
-            names.extend(name.filter(|_| !base));
+            let Some(name) = name else { return Vec::new() };
+            names.extend((!base).then_some(name));
             at = following(entry_at, entry.vd_next.get(self.endian));
         }
         names

@@ -61,8 +61,8 @@ pub(super) struct Found {
     pub(super) resolved: PathBuf,
     /// The `noexec` mount that it lies on.
     pub(super) noexec_mount: Option<String>,
-    /// It lies on a file system such as proc, whose sizes and contents are not what they seem.
-    pub(super) pseudo: Option<String>,
+    /// The mount, kind and place, where it lies on one such as proc, whose sizes and contents are not what they seem.
+    pub(super) pseudo: Option<(String, String)>,
     /// The first directory on the way that the container's user may not search.
     pub(super) closed_directory: Option<(String, u32)>,
 }
@@ -73,9 +73,8 @@ impl Found {
         if self.kind != FileKind::Regular {
             return Err(LookupError::NotRegular { path: lossy(&self.resolved) });
         }
-        if let Some(kind) = &self.pseudo {
-            let path = lossy(&self.resolved);
-            return Err(LookupError::Hidden { mount: path.clone(), path, kind: kind.clone() });
+        if let Some((kind, mount)) = self.pseudo.clone() {
+            return Err(LookupError::Hidden { path: lossy(&self.resolved), kind, mount });
         }
         reopen(self.fd.as_fd()).map_err(|source| io_error(&self.resolved, source))
     }

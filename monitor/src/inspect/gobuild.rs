@@ -147,9 +147,10 @@ fn parse(version: &str, module: &str) -> GoBuild {
 /// `name=value`, either of them quoted as a Go string where it has blanks or quotes.
 fn setting(text: &str, settings: &mut BTreeMap<String, String>) {
     let Some((name, value)) = text.split_once('=') else { return };
-    let unquoted = |s: &str| match s.strip_prefix('"').and_then(|s| s.strip_suffix('"')) {
-        Some(inner) => inner.replace("\\\"", "\"").replace("\\\\", "\\"),
-        None => s.trim_matches('`').to_owned(),
+    // A string of Go with its usual escapes is one of JSON too.
+    let unquoted = |s: &str| match serde_json::from_str(s) {
+        Ok(serde_json::Value::String(text)) => text,
+        Ok(_) | Err(_) => s.trim_matches('`').to_owned(),
     };
     settings.insert(short(&unquoted(name)).to_owned(), short(&unquoted(value)).to_owned());
 }
@@ -169,7 +170,7 @@ mod tests {
     };
 
     const MODULE: &str = "path\tgomon.test/x\nmod\tgomon.test/x\tv1.2.3\th1:=\ndep\tgolang.org/x/crypto\tv0.1.0\t\n\
-        build\tCGO_ENABLED=0\nbuild\t-ldflags=\"-X \\\"a=b\\\"\"\n";
+        build\tCGO_ENABLED=0\nbuild\t-ldflags=\"-X \\\"a=b\\\"\\t\"\n";
 
     fn of(data: Vec<u8>, wide: bool, big_endian: bool) -> Known<Option<GoBuild>> {
         let bytes = ElfFile { wide, big_endian, data, ..ElfFile::default() }.build();
@@ -209,7 +210,7 @@ mod tests {
         assert_eq!((build.version.as_str(), build.main_path.as_str()), ("go1.27.3", "gomon.test/x"));
         assert_eq!((build.module.as_str(), build.dependencies.len()), ("gomon.test/x", 1));
         assert_eq!(build.settings["CGO_ENABLED"], "0");
-        assert_eq!(build.settings["-ldflags"], "-X \"a=b\"");
+        assert_eq!(build.settings["-ldflags"], "-X \"a=b\"\t");
     }
 
     #[test]

@@ -97,6 +97,20 @@ impl Host {
         Ok(bytes)
     }
 
+    /// Whether a directory can be listed.
+    pub(super) fn look_into(&self, path: &Path) -> io::Result<()> {
+        let fd = self.locate(path).map_err(|error| match error {
+            HostError::Open { source, .. } => source,
+            HostError::NotRegular { .. } | HostError::TooLarge { .. } => io::ErrorKind::InvalidInput.into(),
+        })?;
+        names(fd.as_fd(), 1).map(drop)
+    }
+
+    /// The cgroups of a process, one a line as in cgroups(7).
+    pub(crate) fn cgroups_of(&self, pid: u32) -> io::Result<String> {
+        std::fs::read_to_string(self.process(&pid.to_string(), "cgroup"))
+    }
+
     /// At most `limit` names in a directory, in no order; none where it cannot be read.
     pub(super) fn names(&self, path: &Path, limit: usize) -> Vec<String> {
         let Ok(fd) = self.locate(path) else { return Vec::new() };

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 use super::{
     elf::{self, Depth, Image},
     error_text,
-    found::{Found, Lookup},
+    found::{Found, Lookup, lossy},
     loader::{Flavour, Loader, Requester},
     root::ContainerRoot,
     versions,
@@ -52,6 +52,9 @@ pub(super) fn closure(
     file: &File,
     interpreter: Option<&Interpreter>,
 ) -> Known<Libraries> {
+    if program.dynamic_unreadable {
+        return Known::unknown("what it needs cannot be read");
+    }
     let Some(interpreter) = interpreter else { return Known::Is(Libraries::default()) };
     let loader_file = match interpreter.file.get() {
         Some(FileFact::Present(loader_file)) => loader_file,
@@ -146,7 +149,7 @@ impl Closure<'_, '_> {
             }
         }
         match search.unknown {
-            Some(directory) => Outcome::Unknown(format!("nobody knows which directory {directory} is")),
+            Some(directory) => Outcome::Unknown(format!("gomon did not look into {directory}")),
             None => Outcome::Missing { searched: search.directories },
         }
     }
@@ -201,6 +204,9 @@ impl Closure<'_, '_> {
         };
         if image.truncated {
             return Candidate::Broken("it is truncated".to_owned());
+        }
+        if image.dynamic_unreadable {
+            return Candidate::Unknown(format!("what {} needs cannot be read", lossy(&found.resolved)));
         }
         if (image.class, image.machine) == (class, machine) {
             return Candidate::Usable(Box::new(image));

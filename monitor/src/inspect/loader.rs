@@ -8,6 +8,8 @@ const CACHE_LIMIT_BYTES: u64 = 8 << 20;
 const PATH_FILE_LIMIT_BYTES: u64 = 64 << 10;
 /// Of one search path; a longer one is not honest.
 const DIRECTORY_LIMIT: usize = 64;
+/// Of all search paths for one library.
+const SEARCH_LIMIT: usize = 256;
 
 /// A loader with all that decides its search.
 pub(super) struct Loader<'r, 'h> {
@@ -35,7 +37,7 @@ pub(super) struct Search {
     pub(super) candidates: Vec<String>,
     /// The directories among them, in order.
     pub(super) directories: Vec<String>,
-    /// A directory that gomon cannot name, since it depends on the machine.
+    /// A directory that gomon does not look into: its name depends on the machine, or there are too many.
     pub(super) unknown: Option<String>,
 }
 
@@ -161,6 +163,10 @@ impl<'r, 'h> Loader<'r, 'h> {
 impl Search {
     fn add(&mut self, directories: &[String], name: &str) {
         for directory in directories {
+            if self.directories.len() >= SEARCH_LIMIT {
+                self.unknown.get_or_insert_with(|| directory.clone());
+                return;
+            }
             if !self.directories.contains(directory) {
                 self.directories.push(directory.clone());
                 self.candidates.push(format!("{}/{name}", directory.trim_end_matches('/')));

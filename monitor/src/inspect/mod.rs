@@ -15,6 +15,7 @@ mod identity;
 mod ldcache;
 mod libc;
 mod libraries;
+mod listing;
 mod loader;
 mod mounts;
 mod oci;
@@ -28,9 +29,11 @@ mod trust;
 mod versions;
 mod window;
 
-pub use bundle::{BundleDirectory, Bundles, Place};
+pub use bundle::{BundleDirectory, Bundles, Place, Survey};
 pub use deadline::Deadline;
+pub(crate) use docker::identity as docker_identity;
 pub use host::{Host, HostError};
+pub(crate) use listing::{Listing, containers};
 
 use self::{oci::Bundle, root::ContainerRoot};
 use crate::model::{
@@ -158,7 +161,7 @@ impl<'h> Subject<'h> {
 }
 
 /// An error with its causes in one line.
-fn error_text(error: &dyn std::error::Error) -> String {
+pub(crate) fn error_text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -143,7 +143,9 @@ impl<'h> ContainerRoot<'h> {
             noexec_mount: step
                 .noexec
                 .then(|| point.map_or_else(|| "/".to_owned(), |p| lossy(&p.destination))),
-            pseudo: point.map(|p| p.kind.clone()).filter(|kind| mounts::is_pseudo(kind)),
+            pseudo: point
+                .filter(|p| mounts::is_pseudo(&p.kind))
+                .map(|p| (p.kind.clone(), lossy(&p.destination))),
             closed_directory,
         }))
     }
@@ -231,11 +233,16 @@ impl<'h> ContainerRoot<'h> {
             Err(errno) => return Err(io_error(&at, errno.into())),
         };
         let stat = fstat(&opened).map_err(|errno| io_error(&at, errno.into()))?;
+        let mount = crossed.or(directory.mount);
         if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+            // Links of proc lead where their text does not say.
+            let on_proc = |index: &usize| self.mounts.get(*index).is_some_and(|point| point.kind == "proc");
+            if let Some(index) = mount.filter(on_proc) {
+                return Err(self.hidden(&at, index));
+            }
             let target = readlinkat(&opened, "", Vec::new()).map_err(|errno| io_error(&at, errno.into()))?;
             return Ok(Entry::Link(target.into_bytes()));
         }
-        let mount = crossed.or(directory.mount);
         let noexec = match crossed.and_then(|index| self.mounts.get(index)) {
             Some(point) => point.noexec,
             None => directory.noexec,

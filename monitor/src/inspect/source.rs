@@ -113,14 +113,24 @@ pub(super) fn of_layers<'h>(
 
 /// A detached, read-only overlay mount: it shows in no mount namespace and ends with its descriptor.
 fn overlay(layers: &[OwnedFd]) -> io::Result<OwnedFd> {
-    // By descriptor: short, and free of the characters that overlayfs would take for separators.
-    let paths: Vec<String> = layers.iter().map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd())).collect();
-    let one_by_one = |context: &OwnedFd| {
-        paths.iter().try_for_each(|path| fsconfig_set_string(context, "lowerdir+", path.as_str()))
-    };
-    // Before Linux 6.7 all layers have to fit into one value of 255 bytes.
-    let at_once = |context: &OwnedFd| fsconfig_set_string(context, "lowerdir", paths.join(":"));
-    overlay_with(one_by_one).or_else(|_| overlay_with(at_once))
+    let paths = paths(layers);
+    overlay_with(|context| one_by_one(context, &paths))
+        .or_else(|_| overlay_with(|context| at_once(context, &paths)))
+}
+
+/// By descriptor: short, and free of the characters that overlayfs would take for separators.
+fn paths(layers: &[OwnedFd]) -> Vec<String> {
+    layers.iter().map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd())).collect()
+}
+
+/// Since Linux 6.7.
+fn one_by_one(context: &OwnedFd, paths: &[String]) -> rustix::io::Result<()> {
+    paths.iter().try_for_each(|path| fsconfig_set_string(context, "lowerdir+", path.as_str()))
+}
+
+/// All layers in one value, which the kernel limits to 255 bytes.
+fn at_once(context: &OwnedFd, paths: &[String]) -> rustix::io::Result<()> {
+    fsconfig_set_string(context, "lowerdir", paths.join(":"))
 }
 
 fn overlay_with(layers: impl Fn(&OwnedFd) -> rustix::io::Result<()>) -> io::Result<OwnedFd> {
@@ -131,4 +141,27 @@ fn overlay_with(layers: impl Fn(&OwnedFd) -> rustix::io::Result<()>) -> io::Resu
         | MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV;
     Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_name_the_layers_give_the_same_tree() {
+        let directory = tempfile::tempdir().unwrap();
+        let layers = ["a", "b"].map(|name| {
+            let path = directory.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            std::fs::write(path.join(name), "").unwrap();
+            let flags = OFlags::PATH | OFlags::DIRECTORY;
+            openat(CWD, &path, flags, Mode::empty()).unwrap()
+        });
+        let paths = paths(&layers);
+        for mount in [overlay_with(|fd| one_by_one(fd, &paths)), overlay_with(|fd| at_once(fd, &paths))] {
+            let mut names = names(mount.unwrap().as_fd(), 9).unwrap();
+            names.sort();
+            assert_eq!(names, ["a", "b"]);
+        }
+    }
 }

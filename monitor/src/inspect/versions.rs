@@ -1,6 +1,9 @@
 //! Compares the symbol versions that files need with those that libraries define. Pure.
 
-use std::cmp::Ordering;
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{
     elf::Image,
@@ -8,16 +11,25 @@ use super::{
 };
 use crate::model::fact::UnmetVersion;
 
+/// One would do to name the cause.
+const UNMET_LIMIT: usize = 256;
+
 /// The needed versions that no loaded library defines, as glibc's `_dl_check_map_versions` finds them.
 pub(super) fn unmet(objects: &[Object]) -> Vec<UnmetVersion> {
     let libraries = by_name(objects);
+    let libraries: BTreeMap<&str, (&Object, BTreeSet<&str>)> = libraries
+        .into_iter()
+        .map(|(name, object)| {
+            let defined = object.image.version_definitions.iter().map(String::as_str).collect();
+            (name, (object, defined))
+        })
+        .collect();
     let mut unmet = Vec::new();
     for object in objects {
         for need in object.image.version_needs.iter().filter(|need| !need.weak) {
-            let Some(library) = libraries.get(need.library.as_str()) else { continue };
-            let defined = &library.image.version_definitions;
+            let Some((library, defined)) = libraries.get(need.library.as_str()) else { continue };
             // A library without any version only earns a warning.
-            if defined.is_empty() || defined.contains(&need.version) {
+            if defined.is_empty() || defined.contains(need.version.as_str()) || unmet.len() >= UNMET_LIMIT {
                 continue;
             }
             unmet.push(UnmetVersion {

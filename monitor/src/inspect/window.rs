@@ -13,7 +13,6 @@ use object::read::{ReadCache, ReadRef};
 const BLOCK_BYTES: u64 = 16 << 10;
 /// No table of an honest file is larger than this.
 const PIECE_LIMIT_BYTES: u64 = 4 << 20;
-const BUDGET_BYTES: u64 = 24 << 20;
 
 /// A file as blocks that are read once.
 #[derive(Debug)]
@@ -21,16 +20,21 @@ pub(super) struct Window {
     file: File,
     length: u64,
     position: u64,
+    budget_bytes: u64,
     blocks: BTreeMap<u64, Vec<u8>>,
 }
 
 impl Window {
-    pub(super) fn new(file: File, length: u64) -> Self {
-        Self { file, length, position: 0, blocks: BTreeMap::new() }
+    /// At most `budget_bytes` of the file are read.
+    pub(super) fn new(file: File, length: u64, budget_bytes: u64) -> Self {
+        Self { file, length, position: 0, budget_bytes, blocks: BTreeMap::new() }
     }
 
     fn block(&mut self, number: u64) -> io::Result<&[u8]> {
         if !self.blocks.contains_key(&number) {
+            if self.blocks.len() as u64 >= self.budget_bytes / BLOCK_BYTES {
+                return Err(io::ErrorKind::QuotaExceeded.into());
+            }
             let start = number.saturating_mul(BLOCK_BYTES);
             let length =
                 usize::try_from(self.length.saturating_sub(start).min(BLOCK_BYTES)).unwrap_or_default();
@@ -76,8 +80,8 @@ pub(super) struct Pieces<'a> {
 
 /// Runs `parse` over the pieces of a file.
 pub(super) fn with_pieces<T>(window: Window, parse: impl FnOnce(Pieces<'_>) -> T) -> T {
-    let cache = ReadCache::new(window);
-    parse(Pieces { cache: &cache, left: &Cell::new(BUDGET_BYTES) })
+    let left = Cell::new(window.budget_bytes);
+    parse(Pieces { cache: &ReadCache::new(window), left: &left })
 }
 
 impl Pieces<'_> {

@@ -51,7 +51,7 @@ const MEMBERS: &[(Offset, &str, &str)] = &[
     (Offset::SiginfoCode, "kernel_siginfo", "si_code"),
 ];
 
-/// `MM_FILEPAGES`, `MM_ANONPAGES`, `MM_SHMEMPAGES` of include/linux/mm_types_task.h.
+/// `MM_FILEPAGES`, `MM_ANONPAGES`, `MM_SHMEMPAGES` of `include/linux/mm_types_task.h`.
 const RESIDENT: &[(Offset, u32)] = &[(Offset::RssFile, 0), (Offset::RssAnon, 1), (Offset::RssShmem, 3)];
 
 impl Layout {
@@ -113,9 +113,9 @@ fn structure(types: &TypeInformation, name: &str) -> Option<u32> {
     if let Some(id) = types.id_of(name).filter(|&id| is_struct(id)) {
         return Some(id);
     }
-    types.get().iter().find_map(|(&id, variant)| match variant {
-        TypeVariant::Struct(found) if found.name().as_deref() == Some(name) => Some(id),
-        _ => None,
+    types.get().iter().find_map(|(&id, variant)| {
+        let TypeVariant::Struct(found) = variant else { return None };
+        (found.name().as_deref() == Some(name)).then_some(id)
     })
 }
 
@@ -148,7 +148,7 @@ fn resident(types: &TypeInformation, index: u32) -> Option<u32> {
         .or_else(|| member(types, "mm_struct", &format!("rss_stat.count[{index}].counter")))
 }
 
-/// The prototype behind `btf_trace_mark_victim`: (void *, struct task_struct *, uid_t), once (void *, int).
+/// The prototype behind `btf_trace_mark_victim`: `(void *, struct task_struct *, uid_t)`, once `(void *, int)`.
 fn victim_is_task(types: &TypeInformation) -> bool {
     let is_pointer = || {
         let TypeVariant::Typedef(typedef) = types.from_id(types.id_of("btf_trace_mark_victim")?)? else {

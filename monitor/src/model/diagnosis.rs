@@ -142,7 +142,7 @@ pub enum Verdict {
     Findings,
     /// Everything that the patterns rest on was seen, and none of them fits.
     Clean,
-    /// Something could not be seen; see the coverage.
+    /// Something could not be seen, see the coverage; or the container ended in failure and no pattern says why.
     Inconclusive,
 }
 
@@ -176,6 +176,48 @@ pub struct Coverage {
     pub blind: Vec<Blindness>,
 }
 
+impl Coverage {
+    /// Nothing that a pattern rests on was missed.
+    pub fn is_whole(&self) -> bool {
+        self.blind.is_empty() && self.events_lost == 0
+    }
+}
+
+/// How the container's first process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// `None` where only the runtime remembers it.
+    pub at: Option<BootNs>,
+    /// As a shell shows it: 128 plus the signal's number after a kill.
+    pub code: i64,
+    pub meaning: Meaning,
+}
+
+/// What an exit means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Meaning {
+    /// Code 0.
+    Success,
+    /// Somebody outside the container asked for it with a signal.
+    Stopped,
+    /// A diagnosis says why.
+    Explained,
+    /// No pattern fits.
+    Unexplained,
+}
+
+impl Meaning {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Stopped => "stopped",
+            Self::Explained => "explained",
+            Self::Unexplained => "unexplained",
+        }
+    }
+}
+
 /// The whole answer about one container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conclusion {
@@ -184,5 +226,7 @@ pub struct Conclusion {
     pub verdict: Verdict,
     /// The most severe first, then the surest.
     pub diagnoses: Vec<Diagnosis>,
+    /// `None` while it runs.
+    pub ending: Option<Ending>,
     pub coverage: Coverage,
 }

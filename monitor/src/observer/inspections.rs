@@ -1,13 +1,13 @@
 //! Runs inspections on blocking threads, a few at a time, each with a deadline.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     inspect::{self, Deadline, Host},
     model::{
-        container::Run,
+        container::{Identity, Run, Runtime},
         fact::{Fact, Want},
     },
 };
@@ -16,6 +16,8 @@ use crate::{
 const AT_ONCE: usize = 8;
 /// Time that one inspection may take.
 const BUDGET: Duration = Duration::from_secs(2);
+/// Time for all sockets together.
+const SOCKET_TIME: Duration = Duration::from_secs(2);
 /// Inspections that may wait; beyond it the container's facts stay unknown.
 const MAX_WAITING: usize = 4096;
 
@@ -37,6 +39,8 @@ pub(super) enum Kind {
 pub(super) struct Learned {
     pub(super) run: Run,
     pub(super) facts: Vec<Fact>,
+    /// A socket said so: it knows no more.
+    pub(super) from_socket: bool,
 }
 
 /// All inspections under way.
@@ -46,10 +50,13 @@ pub(super) struct Inspections {
     sender: mpsc::Sender<Learned>,
     receiver: mpsc::Receiver<Learned>,
     waiting: Arc<Semaphore>,
+    sockets: Arc<[PathBuf]>,
+    /// One question to the sockets at a time.
+    asking: Arc<Semaphore>,
 }
 
 impl Inspections {
-    pub(super) fn new(host: Arc<Host>) -> Self {
+    pub(super) fn new(host: Arc<Host>, sockets: Vec<PathBuf>) -> Self {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
         Self {
             host,
@@ -57,7 +64,34 @@ impl Inspections {
             sender,
             receiver,
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+            sockets: sockets.into(),
+            asking: Arc::new(Semaphore::new(1)),
         }
+    }
+
+    /// Asks the runtimes' sockets for the name that the files do not tell.
+    pub(super) fn ask_sockets(&self, run: Run, runtime: Runtime) {
+        let Ok(waiting) = Arc::clone(&self.waiting).try_acquire_owned() else { return };
+        if self.sockets.is_empty() {
+            return;
+        }
+        let (sockets, asking, sender) =
+            (Arc::clone(&self.sockets), Arc::clone(&self.asking), self.sender.clone());
+        tokio::spawn(async move {
+            let Ok(turn) = asking.acquire_owned().await else { return };
+            let (told, errors) = crate::runtime::from_sockets(&sockets, SOCKET_TIME).await;
+            drop(turn);
+            for error in errors {
+                tracing::debug!(%error, "a runtime socket does not answer");
+            }
+            if let Some(named) = told.into_iter().find(|listed| listed.id == run.container) {
+                let identity = Identity { runtime, ..named.identity };
+                let facts = vec![Fact::Identity(identity)];
+                // The receiver is gone only when gomon ends.
+                drop(sender.send(Learned { run, facts, from_socket: true }).await);
+            }
+            drop(waiting);
+        });
     }
 
     /// Starts one; what it learns comes out of [`Self::next`].
@@ -77,7 +111,7 @@ impl Inspections {
             drop(place);
             match looked {
                 // The receiver is gone only when gomon ends.
-                Ok(facts) => drop(sender.send(Learned { run, facts }).await),
+                Ok(facts) => drop(sender.send(Learned { run, facts, from_socket: false }).await),
                 Err(error) => tracing::error!(%error, "an inspection failed"),
             }
             drop(waiting);

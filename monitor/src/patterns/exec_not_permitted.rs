@@ -57,7 +57,7 @@ fn find(case: &Case, attempt: &Attempt<'_>, file: &File) -> Option<Finding> {
     let refusal = match attempt.seen {
         Seen::Refused(_, failure) => match failure.errno {
             Errno::ETXTBSY => Refusal::TextBusy,
-            Errno::EPERM => refusal.filter(|r| r.is_eperm()).unwrap_or(Refusal::Denied),
+            Errno::EPERM => refusal.filter(Refusal::is_eperm).unwrap_or(Refusal::Denied),
             Errno::EACCES => refusal.filter(|r| !r.is_eperm()).unwrap_or(Refusal::Denied),
             _ => return None,
         },

@@ -1,4 +1,4 @@
-//! The program exists, the loader that its PT_INTERP names does not.
+//! The program exists, the loader that its `PT_INTERP` names does not.
 
 use super::{
     Need, Pattern,

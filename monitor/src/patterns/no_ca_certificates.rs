@@ -68,10 +68,9 @@ fn offers_roots(case: &Case) -> bool {
 fn find(case: &Case, process: &Process) -> Option<Finding> {
     let looked: Vec<&OpenSeen> =
         process.opens.iter().filter(|open| open.class == PathClass::TrustStore).collect();
-    let all_failed = looked.iter().all(|open| open.result.is_err());
     // Go always ends with its directories; a lone probe of one file is somebody else's habit.
     let directory = looked.iter().rfind(|open| is_directory_of_go(&open.path))?;
-    if !all_failed || process.go_started.is_none() {
+    if process.has_opened(PathClass::TrustStore) || process.go_started.is_none() {
         return None;
     }
     let refused = process.tls_refused.filter(|at| *at >= directory.at);

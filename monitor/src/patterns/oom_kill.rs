@@ -57,7 +57,7 @@ fn finding(case: &Case, process: &Process, oom: &OomSeen) -> Finding {
     match limit {
         Some(limit) => evidence.push(config(format!("memory limit {}", bytes(limit)))),
         None => {
-            evidence.push(config("no memory limit of its own: an ancestor's limit or the machine ran out"))
+            evidence.push(config("no memory limit of its own: an ancestor's limit or the machine ran out"));
         }
     }
     let advice = Advice::of(case, limit);

@@ -3,13 +3,11 @@
 use crate::{
     case::Case,
     model::{
-        fact::{Config, File, FileKind},
+        access::{EXECUTE, User},
+        fact::{File, FileKind},
         text::inert,
     },
 };
-
-/// `CAP_DAC_OVERRIDE` of capabilities(7).
-const CAP_DAC_OVERRIDE: u32 = 1;
 
 /// The rule that forbids it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,29 +110,12 @@ pub(super) fn refusal(case: &Case, file: &File) -> Option<Refusal> {
     if let Some(mount) = &file.noexec_mount {
         return Some(Refusal::NoexecMount(mount.clone()));
     }
-    if !may_execute(config, file) {
+    if !User::of(config).may_access(file, EXECUTE) {
         return Some(Refusal::Mode);
     }
     let wanted = file.capabilities.filter(|caps| caps.effective)?.permitted;
     let missing = wanted & !config.bounding_caps?;
     (missing != 0).then_some(Refusal::FileCapabilities(missing))
-}
-
-/// The x bit of the one class that applies; with `CAP_DAC_OVERRIDE` any x bit will do.
-fn may_execute(config: &Config, file: &File) -> bool {
-    let overrides = config.effective_caps.is_some_and(|caps| caps & (1 << CAP_DAC_OVERRIDE) != 0);
-    if overrides && config.uid == 0 {
-        return file.mode & 0o111 != 0;
-    }
-    let in_group = file.gid == config.gid || config.additional_gids.contains(&file.gid);
-    let bit = if file.uid == config.uid {
-        0o100
-    } else if in_group {
-        0o010
-    } else {
-        0o001
-    };
-    file.mode & bit != 0
 }
 
 /// Names of capabilities(7) in the order of their numbers.

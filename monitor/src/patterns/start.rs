@@ -1,5 +1,7 @@
 //! Attempts to start a program that came to nothing: the ground that all exec patterns stand on.
 
+use std::fmt::Write as _;
+
 use crate::{
     case::{Case, ExecFailure, ExitSeen, Process},
     engine::EXEC_SETTLE_NS,
@@ -101,10 +103,11 @@ pub(super) fn ended(exit: ExitSeen, who: &str) -> Evidence {
 fn past(state: &RuntimeState) -> Evidence {
     let mut fact = format!("the runtime reports status {}", inert(&state.status));
     if let Some(code) = state.exit_code {
-        fact.push_str(&format!(", exit code {code}"));
+        // Writing to a String cannot fail.
+        let _ = write!(fact, ", exit code {code}");
     }
     if !state.error.is_empty() {
-        fact.push_str(&format!(", error: {}", inert(&state.error)));
+        let _ = write!(fact, ", error: {}", inert(&state.error));
     }
     Evidence { at: None, source: Source::Runtime, fact }
 }

@@ -1,5 +1,7 @@
 //! Sentences that several patterns say.
 
+use std::fmt::Write as _;
+
 use crate::model::{
     diagnosis::{Evidence, Source},
     fact::{Elf, GoBuild, Libc, LibcKind},
@@ -58,7 +60,8 @@ pub(super) fn go_build(path: &str, elf: &Elf) -> Option<Evidence> {
     let mut fact = format!("{path} was built with {}", inert(&build.version));
     for key in ["CGO_ENABLED", "-buildmode", "GOARCH", "-ldflags"] {
         if let Some(value) = setting(build, key) {
-            fact.push_str(&format!(" {key}={}", inert(value)));
+            // Writing to a String cannot fail.
+            let _ = write!(fact, " {key}={}", inert(value));
         }
     }
     Some(files(fact))

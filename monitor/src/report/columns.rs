@@ -6,7 +6,9 @@ use anstyle::Style;
 
 use crate::model::{
     container::Identity,
-    diagnosis::{Blindness, Conclusion, Confidence, Coverage, Diagnosis, Evidence, Severity, Verdict},
+    diagnosis::{
+        Blindness, Conclusion, Confidence, Coverage, Diagnosis, Ending, Evidence, Meaning, Severity, Verdict,
+    },
     text::inert,
     time::{BootEpoch, BootNs},
 };
@@ -56,6 +58,9 @@ pub(super) fn meaning(confidence: Confidence) -> &'static str {
 
 /// How much was watched, and what was lost, in one sentence.
 pub(super) fn watched(coverage: &Coverage, epoch: BootEpoch) -> String {
+    if coverage.from == coverage.to {
+        return "not at all: judged by its files and by what its runtime remembers".to_owned();
+    }
     let start = if coverage.attached_before_start {
         "from before its first process"
     } else {
@@ -89,8 +94,24 @@ pub(super) fn headline(conclusion: &Conclusion) -> String {
         Verdict::Clean => {
             "clean: everything that the patterns rest on was seen, and none of them fits".to_owned()
         }
+        Verdict::Inconclusive if conclusion.coverage.is_whole() => {
+            "inconclusive: everything was seen, and no pattern explains the failure".to_owned()
+        }
         Verdict::Inconclusive => "inconclusive: something could not be seen".to_owned(),
     }
+}
+
+/// The end of the container's first process, in one sentence.
+pub(super) fn ended(ending: &Ending, epoch: BootEpoch) -> String {
+    let Ending { at, code, meaning } = ending;
+    let time = at.map_or_else(String::new, |at| format!(" at {}", epoch.rfc3339(at)));
+    let meaning = match meaning {
+        Meaning::Success => "success",
+        Meaning::Stopped => "a signal from outside asked for it",
+        Meaning::Explained => "explained by the findings",
+        Meaning::Unexplained => "no pattern explains it; the program's own log may",
+    };
+    format!("exit code {code}{time}: {meaning}")
 }
 
 /// The earliest time among the evidence: what `+1.20 ms` counts from.
@@ -121,6 +142,9 @@ impl Page<'_> {
             Verdict::Inconclusive => self.theme.severity(Severity::Warning),
         };
         writeln!(out, "{}", paint(style, headline(conclusion)))?;
+        if let Some(ending) = &conclusion.ending {
+            writeln!(out, "{}", ended(ending, self.epoch))?;
+        }
         for diagnosis in &conclusion.diagnoses {
             writeln!(out)?;
             self.diagnosis(out, diagnosis, &conclusion.coverage)?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::{
     container::{ContainerId, Identity},
-    diagnosis::{Blindness, Conclusion, Coverage, Diagnosis, Evidence},
+    diagnosis::{Blindness, Conclusion, Coverage, Diagnosis, Ending, Evidence},
     text::inert,
     time::{BootEpoch, BootNs},
 };
@@ -24,6 +24,7 @@ pub struct Document<'a> {
     target: Target<'a>,
     verdict: &'static str,
     diagnoses: Vec<Item<'a>>,
+    exit: Option<ExitItem>,
     coverage: CoverageItem<'a>,
 }
 
@@ -31,12 +32,13 @@ impl<'a> Document<'a> {
     /// The document of a conclusion; `epoch` turns its times into UTC.
     #[must_use]
     pub fn new(conclusion: &'a Conclusion, epoch: BootEpoch) -> Self {
-        let Conclusion { container, identity, verdict, diagnoses, coverage } = conclusion;
+        let Conclusion { container, identity, verdict, diagnoses, ending, coverage } = conclusion;
         Self {
             schema_version: SCHEMA_VERSION,
             target: Target::new(container, identity),
             verdict: verdict.name(),
             diagnoses: diagnoses.iter().map(|diagnosis| Item::new(diagnosis, epoch)).collect(),
+            exit: ending.as_ref().map(|ending| ExitItem::new(ending, epoch)),
             coverage: CoverageItem::new(coverage, epoch),
         }
     }
@@ -149,6 +151,20 @@ impl<'a> EvidenceItem<'a> {
     fn new(evidence: &'a Evidence, epoch: BootEpoch) -> Self {
         let Evidence { at, source, fact } = evidence;
         Self { time: at.map(|at| epoch.rfc3339(at)), source: source.name(), fact }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct ExitItem {
+    time: Option<String>,
+    code: i64,
+    meaning: &'static str,
+}
+
+impl ExitItem {
+    fn new(ending: &Ending, epoch: BootEpoch) -> Self {
+        let Ending { at, code, meaning } = ending;
+        Self { time: at.map(|at| epoch.rfc3339(at)), code: *code, meaning: meaning.name() }
     }
 }
 

@@ -74,6 +74,7 @@ pub(crate) fn finding() -> Conclusion {
         identity: identity(),
         verdict: Verdict::Findings,
         diagnoses: vec![diagnosis()],
+        ending: None,
         coverage: coverage(),
     }
 }

@@ -1,0 +1,160 @@
+//! What only the kernel side can tell: cgroups, member offsets, and whether each program loads and attaches. It loads
+//! them for real and lets go of them again.
+
+use std::{fs, path::Path};
+
+use super::check::{Check, HOOK};
+use crate::{
+    inspect::error_text,
+    kernel::{
+        cgroupfs::{Hierarchy, Mode},
+        hooks::{HOOKS, Hook},
+        load::{HookState, LoadError, Outcome, attach_all, load_maps},
+        offsets::Layout,
+    },
+};
+
+pub(super) fn checks(proc: &Path) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let hierarchy = match Hierarchy::of_host(proc, false) {
+        Ok(hierarchy) => {
+            checks.push(cgroups(&hierarchy));
+            checks.push(memory(&hierarchy));
+            Ok(hierarchy)
+        }
+        Err(error) => {
+            let remedy = "Without a cgroup hierarchy gomon cannot tell containers apart. Mount cgroup2 at \
+                /sys/fs/cgroup; in a container mount the host's.";
+            let found = error_text(&error);
+            checks.push(Check::missing("cgroups", &found, remedy));
+            checks.push(Check::degraded("memory-controller", "not looked for: no cgroup hierarchy", remedy));
+            Err("no cgroup hierarchy")
+        }
+    };
+    checks.push(members());
+    match hierarchy {
+        Ok(hierarchy) => checks.extend(programs(&hierarchy)),
+        Err(why) => checks.extend(unloaded(why, "See the check cgroups.")),
+    }
+    checks
+}
+
+fn cgroups(hierarchy: &Hierarchy) -> Check {
+    let Hierarchy { mode, mount, id } = hierarchy;
+    let mount = mount.display();
+    let found = match mode {
+        Mode::Unified => format!("unified: cgroup2 at {mount}"),
+        Mode::Hybrid => format!("hybrid: v1 controllers beside cgroup2 at {mount}, which gives the ids"),
+        Mode::Legacy => format!("legacy: the v1 memory hierarchy {id} at {mount} gives the ids"),
+    };
+    Check::ok("cgroups", found)
+}
+
+/// Hybrid and legacy hosts have the v1 controller: its mount is how they are told.
+fn memory(hierarchy: &Hierarchy) -> Check {
+    match hierarchy.mode {
+        Mode::Hybrid | Mode::Legacy => Check::ok("memory-controller", "the v1 memory controller is mounted"),
+        Mode::Unified => {
+            let path = hierarchy.mount.join("cgroup.controllers");
+            unified_memory(&fs::read_to_string(path).unwrap_or_default())
+        }
+    }
+}
+
+fn unified_memory(controllers: &str) -> Check {
+    if controllers.split_whitespace().any(|controller| controller == "memory") {
+        return Check::ok("memory-controller", "memory is among the controllers of cgroup2");
+    }
+    Check::degraded(
+        "memory-controller",
+        format!("cgroup2 offers {:?}, not memory", controllers.trim()),
+        "Without it containers have no memory limit of their own, and gomon cannot tell one's OOM kill from the \
+         host's. Boot with cgroup_enable=memory.",
+    )
+}
+
+fn members() -> Check {
+    let name = "kernel-members";
+    let layout = match Layout::of_running_kernel() {
+        Ok(layout) => layout,
+        Err(error) => return Check::missing(name, error_text(&error), "See the check btf."),
+    };
+    match layout.missing().as_slice() {
+        [] => Check::ok(name, "the kernel has every member that gomon reads"),
+        missing => Check::degraded(
+            name,
+            format!("this kernel lacks {}", missing.join(", ")),
+            "What rests on them stays unknown. Please report it with the kernel's release.",
+        ),
+    }
+}
+
+/// Loads and attaches everything; all is undone when this returns.
+fn programs(hierarchy: &Hierarchy) -> Vec<Check> {
+    let (mut ebpf, btf) = match load_maps(hierarchy, 0) {
+        Ok(loaded) => loaded,
+        Err(error) => return unloaded(&error_text(&error), remedy(&error)),
+    };
+    let hooks = attach_all(&mut ebpf, &btf);
+    let none = !hooks.iter().any(HookState::is_attached);
+    let mut checks = vec![Check::ok("kernel-programs", "their maps are accepted")];
+    checks.extend(hooks.iter().map(|HookState { hook, outcome }| match outcome {
+        Outcome::Attached => Check::ok(name(hook), "attached"),
+        Outcome::Blind(why) => {
+            let (found, remedy) = (format!("off: {why}"), off(hook));
+            if none {
+                Check::missing(name(hook), found, remedy)
+            } else {
+                Check::degraded(name(hook), found, remedy)
+            }
+        }
+    }));
+    checks
+}
+
+fn name(hook: &Hook) -> String {
+    format!("{HOOK}{}", hook.program)
+}
+
+fn off(hook: &Hook) -> String {
+    format!(
+        "Without it gomon cannot see {}. It needs the tracepoint {} as in Linux {}, and the privileges above.",
+        hook.lost, hook.tracepoint, hook.since
+    )
+}
+
+fn remedy(error: &LoadError) -> &'static str {
+    match error {
+        LoadError::NotEmbedded => "Build gomon without AYA_BUILD_SKIP: cargo build --release.",
+        LoadError::Offsets(_) | LoadError::Btf(_) => "See the check btf.",
+        LoadError::Refused(_) => "See the checks user, cap-bpf and cap-perfmon.",
+    }
+}
+
+/// Nothing could be loaded.
+fn unloaded(why: &str, remedy: &str) -> Vec<Check> {
+    let mut checks = vec![Check::missing("kernel-programs", why, remedy)];
+    checks.extend(
+        HOOKS.iter().map(|hook| Check::missing(name(hook), "not tried: see kernel-programs", off(hook))),
+    );
+    checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::doctor::check::State;
+
+    #[test]
+    fn every_hook_is_named_even_if_nothing_loads() {
+        let checks = unloaded("no", "do");
+        assert_eq!(checks.len(), HOOKS.len() + 1);
+        assert!(checks.iter().all(|check| check.state == State::Missing && check.remedy.is_some()));
+    }
+
+    #[test]
+    fn the_memory_controller_is_looked_for_by_its_word() {
+        assert_eq!(unified_memory("cpuset cpu io memory pids\n").state, State::Ok);
+        assert_eq!(unified_memory("cpu memory_recursiveprot\n").state, State::Degraded);
+    }
+}
