@@ -5,7 +5,9 @@ mod process;
 
 use std::collections::BTreeMap;
 
-pub use process::{ExecFailure, ExitSeen, LOADER_EXIT, LibrarySearch, OomSeen, OpenSeen, Process, Program, SignalSeen};
+pub use process::{
+    ExecFailure, ExitSeen, LOADER_EXIT, LibrarySearch, OomSeen, OpenSeen, Process, Program, SignalSeen,
+};
 
 use crate::model::{
     container::{Identity, Run},
