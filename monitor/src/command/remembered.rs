@@ -127,6 +127,11 @@ pub(super) fn add(conclusion: &mut Conclusion, remembered: Vec<Diagnosis>) {
             None => conclusion.diagnoses.push(diagnosis),
         }
     }
+    // The agent saw what this pattern rests on.
+    for blindness in &mut conclusion.coverage.blind {
+        blindness.patterns.retain(|id| conclusion.diagnoses.iter().all(|one| one.pattern != *id));
+    }
+    conclusion.coverage.blind.retain(|blindness| !blindness.patterns.is_empty());
     conclusion.diagnoses.sort_by_key(|one| std::cmp::Reverse((one.severity, one.confidence)));
     if conclusion.diagnoses.iter().any(|one| one.severity > Severity::Info) {
         conclusion.verdict = Verdict::Findings;
