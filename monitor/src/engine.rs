@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use monitor_common::probe::Probe;
 
 use crate::{
-    case::Case,
+    case::{Case, EXEC_SETTLE_NS},
     ledger::{Change, Ledger},
     model::{
         container::{ContainerId, Run},
@@ -13,7 +13,7 @@ use crate::{
         event::EventKind,
         fact::Known,
         observation::{Host, Observation, Wanted},
-        time::{BootNs, MS, SECOND},
+        time::{BootNs, SECOND},
     },
     patterns::{CATALOGUE, Need, Pattern},
 };
@@ -22,8 +22,6 @@ use crate::{
 const MAX_RUNS: usize = 8192;
 /// How long a run is kept after its end, for facts that arrive late.
 const KEEP_VANISHED_NS: u64 = 60 * SECOND;
-/// A failed exec counts when the same task has not succeeded this long after it.
-pub const EXEC_SETTLE_NS: u64 = 10 * MS;
 
 /// What came of one observation.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -301,3 +299,6 @@ fn unknown<T>(known: &Known<T>) -> Option<&String> {
         Known::Unknown(why) => Some(why),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,8 +63,7 @@ fn a_container_that_was_there_before_gomon_is_found_and_not_taken_for_a_birth() 
 #[test]
 fn a_crash_loop_is_one_diagnosis_with_a_count() {
     let agent = Agent::start();
-    let container =
-        Container::new("loop", "scratch", &["/app/probe.glibc"]).with(&["--restart", "always"]);
+    let container = Container::new("loop", "scratch", &["/app/probe.glibc"]).with(&["--restart", "always"]);
     container.start();
     let id = container.id();
     let found = wait_for("the third repeat", || {
@@ -101,7 +100,8 @@ fn forty_containers_that_die_at_their_start_are_forty_diagnoses_under_their_own_
     let own = |one: &Value| names.contains(one["target"]["name"].as_str().unwrap_or_default());
     let found = wait_for("all diagnoses", || {
         let all: Value = serde_json::from_str(&agent.get("/api/v1/diagnoses")).unwrap();
-        let own: Vec<Value> = all["diagnoses"].as_array().unwrap().iter().filter(|one| own(one)).cloned().collect();
+        let own: Vec<Value> =
+            all["diagnoses"].as_array().unwrap().iter().filter(|one| own(one)).cloned().collect();
         (own.len() >= ALL).then_some(own)
     });
     assert_eq!(found.len(), ALL);

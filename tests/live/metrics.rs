@@ -31,13 +31,20 @@ fn a_healthy_container_has_all_counters_that_alerts_use_at_zero() {
     for pattern in CATALOGUE {
         let labels = [("pattern", pattern.id), ("severity", pattern.severity.name())];
         assert_eq!(sum(&metrics, "gomon_diagnoses_total", &healthy, &labels), Some(0.0), "{}", pattern.id);
-        assert_eq!(metrics.sum("gomon_pattern_blind", &[("pattern", pattern.id)]), Some(0.0), "{}", pattern.id);
+        assert_eq!(
+            metrics.sum("gomon_pattern_blind", &[("pattern", pattern.id)]),
+            Some(0.0),
+            "{}",
+            pattern.id
+        );
     }
     for errno in ["ENOENT", "EACCES", "ENOEXEC"] {
         let labels = [("errno", errno)];
         assert_eq!(sum(&metrics, "gomon_container_exec_failures_total", &healthy, &labels), Some(0.0));
     }
-    for (scope, init) in [("container", "true"), ("container", "false"), ("outside", "true"), ("outside", "false")] {
+    for (scope, init) in
+        [("container", "true"), ("container", "false"), ("outside", "true"), ("outside", "false")]
+    {
         let labels = [("scope", scope), ("init", init)];
         assert_eq!(sum(&metrics, "gomon_container_oom_kills_total", &healthy, &labels), Some(0.0));
     }
@@ -108,6 +115,7 @@ fn promtool_accepts_the_page() {
         .expect("promtool starts");
     check.stdin.take().unwrap().write_all(agent.get("/metrics").as_bytes()).unwrap();
     let output = check.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.trim().is_empty(), "{said}");
 }

@@ -43,7 +43,10 @@ fn only<'e>(events: &'e [Value], kind: &str, fits: impl Fn(&Value) -> bool) -> &
 fn a_refused_program_is_one_failed_exec() {
     let events = events_of_run("scratch", &[], &["/app/probe.glibc"]);
     let failed = only(&events, "exec_failed", |_| true);
-    assert_eq!((failed["errno"].as_str(), failed["path"].as_str()), (Some("ENOENT"), Some("/app/probe.glibc")));
+    assert_eq!(
+        (failed["errno"].as_str(), failed["path"].as_str()),
+        (Some("ENOENT"), Some("/app/probe.glibc"))
+    );
     assert_eq!(failed["task"]["ns_pid"], 1);
     assert!(!events.iter().any(|event| event["type"] == "exec"), "{events:#?}");
 }

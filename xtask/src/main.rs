@@ -1,4 +1,4 @@
-//! Project tasks: `cargo xtask setup | fixtures | test | demo`.
+//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario`.
 
 mod cache;
 mod command;
@@ -8,6 +8,7 @@ mod fixtures;
 mod kernel;
 mod process;
 mod say;
+mod scenario;
 mod setup;
 mod test;
 mod workspace;
@@ -40,6 +41,8 @@ enum Task {
     Test(test::Options),
     /// Break real containers in a dozen ways and show what gomon says about each
     Demo(demo::Options),
+    /// Cut one container out of a recording and keep it as a test of a pattern
+    Scenario(scenario::Options),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Fixtures { with } => fixtures::run(&with)?,
         Task::Test(options) => return test::run(&options),
         Task::Demo(options) => return demo::run(&options),
+        Task::Scenario(options) => return scenario::run(&options),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,9 @@ mod process;
 
 use std::collections::BTreeMap;
 
-pub use process::{ExecFailure, ExitSeen, LOADER_EXIT, LibrarySearch, OomSeen, OpenSeen, Process, Program, SignalSeen};
+pub use process::{
+    ExecFailure, ExitSeen, LOADER_EXIT, LibrarySearch, OomSeen, OpenSeen, Process, Program, SignalSeen,
+};
 
 use crate::model::{
     container::{Identity, Run},
@@ -15,13 +17,16 @@ use crate::model::{
     },
     observation::Host,
     signal::Signal,
-    time::BootNs,
+    time::{BootNs, MS},
 };
 
 /// Processes that one run remembers; beyond it those that ended uneventfully go first.
 const MAX_PROCESSES: usize = 256;
 /// Files that one run remembers.
 const MAX_FILES: usize = 64;
+
+/// A failed exec counts when the same task has not succeeded this long after it.
+pub const EXEC_SETTLE_NS: u64 = 10 * MS;
 
 /// One run of a container.
 #[derive(Debug, Clone)]

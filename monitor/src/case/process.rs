@@ -190,7 +190,8 @@ impl Process {
     /// The program, if it ended as loaders end one whose library they cannot find.
     pub(super) fn given_up_by_loader(&self) -> Option<&String> {
         let exit = self.exit.filter(|exit| exit.code == LOADER_EXIT && exit.signal.is_none())?;
-        let lacks = self.libraries.values().any(|search| search.opened.is_none() && exit.at >= search.last_at);
+        let lacks =
+            self.libraries.values().any(|search| search.opened.is_none() && exit.at >= search.last_at);
         let program = self.program.as_ref().filter(|_| self.go_started.is_none() && lacks)?;
         Some(&program.path)
     }

@@ -124,7 +124,8 @@ fn a_script_whose_interpreter_is_missing_is_told_from_windows_line_ends() {
             scene("crlf", "musl", &["/app/crlf.sh"], REFUSED)
                 .fails(ID, &["/app/crlf.sh", "carriage return", "/bin/sh\\r"]),
             scene("bash", "musl", &["/app/bash.sh"], REFUSED).fails(ID, &["/app/bash.sh", "/bin/bash"]),
-            scene("nosuch", "bookworm", &["/app/nosuch.sh"], REFUSED).fails(ID, &["/opt/no/such/interpreter"]),
+            scene("nosuch", "bookworm", &["/app/nosuch.sh"], REFUSED)
+                .fails(ID, &["/opt/no/such/interpreter"]),
             scene("shell-child", "musl", &["/bin/sh", "-c", "/app/bash.sh; true"], OK)
                 .fails(ID, &["/app/bash.sh", "/bin/bash"]),
             scene("good", "musl", &["/app/good.sh"], OK),
@@ -156,8 +157,10 @@ fn the_rule_that_forbids_to_execute_a_file_is_named() {
                 .with(&["--cap-drop", "ALL"])
                 .fails(ID, &["file-capabilities", "CAP_NET_ADMIN"]),
             scene("caps-granted", "scratch", caps, OK).with(&["--cap-add", "NET_ADMIN"]),
-            scene("mode", "scratch", &["/app/noexec", "ok"], NOT_PERMITTED).fails(ID, &["/app/noexec: mode", "0644"]),
-            scene("directory", "scratch", &["/app/dir"], NOT_PERMITTED).fails(ID, &["mode", "is a directory"]),
+            scene("mode", "scratch", &["/app/noexec", "ok"], NOT_PERMITTED)
+                .fails(ID, &["/app/noexec: mode", "0644"]),
+            scene("directory", "scratch", &["/app/dir"], NOT_PERMITTED)
+                .fails(ID, &["mode", "is a directory"]),
             scene("owner-only", "scratch", &["/app/root700", "ok"], NOT_PERMITTED)
                 .with(&["--user", "1000"])
                 .fails(ID, &["mode", "0700"]),
@@ -168,7 +171,8 @@ fn the_rule_that_forbids_to_execute_a_file_is_named() {
             scene("busy", "scratch", &["/open/busy", "ok"], REFUSED)
                 .with(&["--volume", &open])
                 .fails(ID, &["text-busy"]),
-            scene("setuid", "scratch", &["/open/setuid", "ok"], OK).with(&["--user", "1000", "--volume", &open]),
+            scene("setuid", "scratch", &["/open/setuid", "ok"], OK)
+                .with(&["--user", "1000", "--volume", &open]),
         ],
     );
 }
@@ -183,7 +187,11 @@ fn a_program_on_a_noexec_mount_is_named_while_the_container_runs_and_when_it_is_
             scene(
                 "runs-on",
                 "musl",
-                &["/bin/sh", "-c", "cp /app/probe.static /mnt/p && /app/probe.static exec-then-sleep 2s /mnt/p ok"],
+                &[
+                    "/bin/sh",
+                    "-c",
+                    "cp /app/probe.static /mnt/p && /app/probe.static exec-then-sleep 2s /mnt/p ok",
+                ],
                 OK,
             )
             .with(&["--tmpfs", "/mnt:rw,noexec"])

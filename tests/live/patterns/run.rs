@@ -18,10 +18,16 @@ fn a_missing_library_and_the_file_that_wanted_it_are_named() {
         &agent,
         vec![
             scene("foo", "bookworm", GLIBC, &[127]).fails(ID, &["libfoo.so", "wanted by /app/probe.needfoo"]),
-            scene("bar", "bookworm", GLIBC, &[127]).with(half).fails(ID, &["libbar.so", "wanted by /libs-nobar/libfoo.so"]),
-            scene("musl-foo", "musl", MUSL, &[127]).fails(ID, &["libfoo.so", "wanted by /app/probe.needfoo.musl"]),
-            scene("musl-bar", "musl", MUSL, &[127]).with(half).fails(ID, &["libbar.so", "wanted by /libs-nobar/libfoo.so"]),
-            scene("go-child", "bookworm", &[STATIC, "exec", "/app/probe.needfoo", "ok"], OK).fails(ID, &["libfoo.so", "wanted by /app/probe.needfoo"]),
+            scene("bar", "bookworm", GLIBC, &[127])
+                .with(half)
+                .fails(ID, &["libbar.so", "wanted by /libs-nobar/libfoo.so"]),
+            scene("musl-foo", "musl", MUSL, &[127])
+                .fails(ID, &["libfoo.so", "wanted by /app/probe.needfoo.musl"]),
+            scene("musl-bar", "musl", MUSL, &[127])
+                .with(half)
+                .fails(ID, &["libbar.so", "wanted by /libs-nobar/libfoo.so"]),
+            scene("go-child", "bookworm", &[STATIC, "exec", "/app/probe.needfoo", "ok"], OK)
+                .fails(ID, &["libfoo.so", "wanted by /app/probe.needfoo"]),
             scene("found", "bookworm", GLIBC, OK).with(whole),
             scene("musl-found", "musl", MUSL, OK).with(whole),
             scene("command-not-found", "bookworm", &["/bin/sh", "-c", "nosuchcommand"], &[127]),
@@ -37,8 +43,10 @@ fn missing_roots_are_a_finding_once_a_server_was_refused() {
     play(
         &agent,
         vec![
-            scene("refused", "scratch", &[STATIC, "tls-local"], &[1]).fails(ID, &["root certificates", STATIC]),
-            scene("refused-glibc", "bookworm", &["/app/probe.glibc", "tls-local"], &[1]).fails(ID, &["root certificates"]),
+            scene("refused", "scratch", &[STATIC, "tls-local"], &[1])
+                .fails(ID, &["root certificates", STATIC]),
+            scene("refused-glibc", "bookworm", &["/app/probe.glibc", "tls-local"], &[1])
+                .fails(ID, &["root certificates"]),
             scene("own-roots", "scratch", &[STATIC, "tls-local-ok"], OK),
             scene("fallback-roots", "scratch", &[STATIC, "tls-fallback"], OK),
             scene("pool-only", "scratch", &[STATIC, "system-pool"], OK),

@@ -157,11 +157,17 @@ impl Scene {
         match (self.verdict, found.as_slice()) {
             (None, []) => Vec::new(),
             (None, found) => vec![fault(format!("healthy, and got {found:#?}"))],
-            (Some(verdict), [one]) => {
-                verdict.faults(one, &self.container).into_iter().map(|what| fault(what) + &format!(": {one:#}")).collect()
-            }
+            (Some(verdict), [one]) => verdict
+                .faults(one, &self.container)
+                .into_iter()
+                .map(|what| fault(what) + &format!(": {one:#}"))
+                .collect(),
             (Some(verdict), found) => {
-                vec![fault(format!("{} expected alone, got {} findings: {found:#?}", verdict.pattern, found.len()))]
+                vec![fault(format!(
+                    "{} expected alone, got {} findings: {found:#?}",
+                    verdict.pattern,
+                    found.len()
+                ))]
             }
         }
     }
@@ -183,7 +189,10 @@ impl Verdict {
             ("/target/image", &container.image),
             ("/target/runtime", "docker"),
         ] {
-            check(found.pointer(field).and_then(Value::as_str) == Some(expected), format!("{field} is not {expected}"));
+            check(
+                found.pointer(field).and_then(Value::as_str) == Some(expected),
+                format!("{field} is not {expected}"),
+            );
         }
         let text = |field: &str| found[field].as_str().unwrap_or_default();
         let told = format!("{}\n{}", text("subject"), text("summary"));
