@@ -115,6 +115,13 @@ impl Pipeline {
         Ok(out)
     }
 
+    /// After the last turn: time has passed up to now, and what waited for it is decided.
+    pub fn settle(&mut self) -> io::Result<Vec<Output>> {
+        let mut out = Vec::new();
+        self.take(Observation::Tick { at: self.observer.horizon() }, &mut out)?;
+        Ok(out)
+    }
+
     fn take(&mut self, observation: Observation, out: &mut Vec<Output>) -> io::Result<()> {
         if let Some(recorder) = &mut self.recorder {
             recorder.record(&observation)?;

@@ -132,6 +132,7 @@ async fn watch(
             }
         }
     }
+    pipeline.settle().or_exit(Exit::CannotObserve)?;
     if vanished {
         tracing::info!("the container ended while it was watched");
     }

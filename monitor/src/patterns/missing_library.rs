@@ -2,17 +2,17 @@
 
 use super::{
     Need, Pattern,
-    start::ended,
+    start::{ended, past, unseen_end},
     wording::{files, kernel},
 };
 use crate::{
     case::{Case, ExitSeen, LOADER_EXIT, LibrarySearch, Process},
     model::{
-        diagnosis::{Confidence, Finding, Severity},
+        diagnosis::{Confidence, Evidence, Finding, Severity},
         errno::Errno,
-        fact::{Known, LibcKind, MissingLibrary},
+        fact::{Known, LibcKind, MissingLibrary, RuntimeState},
         text::inert,
-        time::MS,
+        time::{BootNs, MS},
     },
 };
 use monitor_common::probe::Probe;
@@ -28,7 +28,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         loading shared library libfoo.so: No such file or directory (needed by /app/server)`. Exit code 127.",
     evidence: "`execve` succeeds; all opens of one library name fail; the process exits with 127 within a second and the \
         Go runtime never starts in it. The closure of DT_NEEDED over the container's root confirms the name and says who \
-        wants it.",
+        wants it. Of a container that was dead before gomon looked: exit code 127 and that closure (high).",
     look_alikes: "- With LD_LIBRARY_PATH a healthy start fails to open dozens of candidates before each success: a name \
         that was found in the end is ignored.\n\
         - A library that a running program loads with dlopen: no exit.\n\
@@ -41,6 +41,27 @@ pub(super) const PATTERN: Pattern = Pattern {
 };
 
 fn matches(case: &Case) -> Vec<Finding> {
+    let mut found = seen(case);
+    if found.is_empty() {
+        found.extend(unseen(case));
+    }
+    found
+}
+
+/// It was over before gomon looked: its own dependency list and the loaders' exit code have to do.
+fn unseen(case: &Case) -> Option<Finding> {
+    let is_loader_exit = |state: &RuntimeState| state.exit_code == Some(i64::from(LOADER_EXIT));
+    let (at, state) = unseen_end(case).filter(|(_, state)| is_loader_exit(state))?;
+    let file = case.entrypoint.get()?.file.get()?.present()?;
+    let missing = file.elf()?.libraries.get()?.missing.first()?;
+    let program = inert(&file.path);
+    Some(Finding {
+        confidence: Confidence::High,
+        ..named(case, &program, &missing.name, Some(missing), vec![past(state)], at)
+    })
+}
+
+fn seen(case: &Case) -> Vec<Finding> {
     case.processes()
         .filter(|process| process.program.is_some() && process.go_started.is_none())
         .filter_map(|process| {
@@ -61,8 +82,6 @@ fn matches(case: &Case) -> Vec<Finding> {
 fn finding(case: &Case, process: &Process, exit: ExitSeen, name: &str, search: &LibrarySearch) -> Finding {
     let program = process.program.as_ref().map_or("the program", |program| program.path.as_str());
     let program = inert(program);
-    let confirmed = confirmed(case, process, name);
-    let wanted_by = confirmed.map_or_else(|| program.clone(), |missing| inert(&missing.wanted_by));
     let library = inert(name);
     let mut evidence = vec![kernel(
         search.first_at,
@@ -72,7 +91,21 @@ fn finding(case: &Case, process: &Process, exit: ExitSeen, name: &str, search: &
         evidence.push(kernel(search.last_at, format!("open(\"{}\") failed with {errno}", inert(path))));
     }
     evidence.push(ended(exit, &program));
-    if let Some(missing) = confirmed {
+    named(case, &program, name, confirmed(case, process, name), evidence, exit.at)
+}
+
+/// The finding; `missing` is the file's own word for it.
+fn named(
+    case: &Case,
+    program: &str,
+    name: &str,
+    missing: Option<&MissingLibrary>,
+    mut evidence: Vec<Evidence>,
+    at: BootNs,
+) -> Finding {
+    let wanted_by = missing.map_or(program.into(), |missing| inert(&missing.wanted_by));
+    let library = inert(name);
+    if let Some(missing) = missing {
         evidence.push(files(format!(
             "{wanted_by} needs {library} (DT_NEEDED); searched: {}",
             inert(&missing.searched.join(", "))
@@ -81,14 +114,14 @@ fn finding(case: &Case, process: &Process, exit: ExitSeen, name: &str, search: &
     Finding {
         severity: Severity::Error,
         // Without the file's own word a program that gives up with 127 after a failed plugin would look the same.
-        confidence: if confirmed.is_some() { Confidence::Certain } else { Confidence::High },
+        confidence: if missing.is_some() { Confidence::Certain } else { Confidence::High },
         subject: library.clone().into_owned(),
         summary: format!(
             "{program} cannot start: shared library {library}, wanted by {wanted_by}, is in no search path"
         ),
         remedy: remedy(case, &library),
         evidence,
-        at: exit.at,
+        at,
     }
 }
 

@@ -10,13 +10,13 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{PATIENCE, Running, gomon, wait_for};
+use super::{Finished, PATIENCE, Running, gomon, wait_for};
 
 /// An agent of this test alone; ends when dropped.
 pub struct Agent {
     pub address: SocketAddr,
     running: Running,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Agent {
@@ -39,11 +39,16 @@ impl Agent {
             assert_eq!(running.ended(), None, "the agent ended: {}", running.stderr());
             get(address, "/readyz").filter(|(status, _)| *status == 200)
         });
-        Self { address, running, _dir: dir }
+        Self { address, running, dir }
     }
 
-    pub fn pid(&self) -> u32 {
-        self.running.pid()
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("gomon.sock")
+    }
+
+    /// Tells it to stop; how it ended.
+    pub fn stop(self) -> Finished {
+        self.running.stop()
     }
 
     pub fn log(&self) -> String {

@@ -4,6 +4,9 @@ mod agent;
 mod container;
 mod gomon;
 mod scene;
+/// The check that the unit tests of the reports use.
+#[path = "../../../monitor/src/report/schema.rs"]
+mod schema;
 
 use std::{
     env,
@@ -18,7 +21,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use agent::{Agent, Series, free_address, promtool};
+use serde_json::Value;
+
+pub use agent::{Agent, Series, promtool};
 pub use container::{Container, docker, docker_ok};
 pub use gomon::{Finished, Running, gomon, gomon_as_nobody, run};
 pub use scene::{Scene, play, scene};
@@ -64,6 +69,12 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < deadline, "waited {} s in vain for {what}", PATIENCE.as_secs());
         thread::sleep(PAUSE);
     }
+}
+
+/// What is wrong with an answer of `gomon diagnose -o json` under the published schema.
+pub fn schema_faults(answer: &Value) -> Vec<String> {
+    let published = include_str!("../../../docs/diagnose.schema.json");
+    schema::faults(&serde_json::from_str(published).expect("the schema is JSON"), answer)
 }
 
 /// Says, past the test runner's capture, that something could not be checked here.
