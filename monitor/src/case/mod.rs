@@ -1,10 +1,12 @@
 //! One run of a container as patterns see it: its processes and its facts. Pure values with a limit each.
 
 mod ending;
+mod go;
 mod process;
 
 use std::collections::BTreeMap;
 
+pub use go::GoProgram;
 pub use process::{ExecFailure, ExitSeen, LibrarySearch, OomSeen, OpenSeen, Process, Program, SignalSeen};
 
 use crate::model::{
@@ -14,11 +16,15 @@ use crate::model::{
         Config, Entrypoint, Fact, FileFact, GoBuild, Known, Libc, Passwd, RuntimeState, TrustStore, Want,
     },
     observation::Host,
-    time::BootNs,
+    time::{BootNs, SECOND},
 };
 
+/// The exit code of glibc's and musl's loader when they give up.
+pub const LOADER_EXIT: i32 = 127;
 /// Processes that one run remembers; beyond it those that ended uneventfully go first.
 const MAX_PROCESSES: usize = 256;
+/// Patterns have long been asked about a process that ended this long ago: forgetting it loses nothing.
+const TOLD_NS: u64 = 10 * SECOND;
 /// Files that one run remembers.
 const MAX_FILES: usize = 64;
 
@@ -48,6 +54,10 @@ pub struct Case {
     processes_dropped: u64,
     /// Events since the run appeared.
     pub events: u64,
+    /// The latest Go program that started in it.
+    go_program: Option<GoProgram>,
+    /// Something was executed in this run.
+    has_executed: bool,
 }
 
 impl Case {
@@ -70,6 +80,8 @@ impl Case {
             processes: BTreeMap::new(),
             processes_dropped: 0,
             events: 0,
+            go_program: None,
+            has_executed: false,
         }
     }
 
@@ -83,8 +95,26 @@ impl Case {
     pub fn init(&self) -> Option<&Process> {
         self.processes
             .values()
-            .filter(|process| process.is_init(self))
+            .filter(|process| process.may_be_init(self))
             .min_by_key(|process| process.first_seen)
+    }
+
+    /// Whether it is the container's first process.
+    pub fn is_init(&self, process: &Process) -> bool {
+        self.init().is_some_and(|init| init.pid == process.pid)
+    }
+
+    /// Its processes are numbered as on the host: none of them is PID 1.
+    pub fn shares_host_pids(&self) -> bool {
+        self.config.get().is_some_and(|config| !config.own_pid_namespace)
+    }
+
+    /// Files that were asked for and that nobody could look at, with the reason.
+    pub fn unknown_files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().filter_map(|(path, file)| match file {
+            Known::Is(_) => None,
+            Known::Unknown(why) => Some((path.as_str(), why.as_str())),
+        })
     }
 
     /// The process with this host pid.
@@ -112,11 +142,6 @@ impl Case {
         self.entrypoint.get()?.file.get()?.present()?.elf()?.go.get()?.as_ref()
     }
 
-    /// A Go program runs, or is what the container starts with.
-    pub fn has_go(&self) -> bool {
-        self.go().is_some() || self.processes().any(|p| p.go_started.is_some() && !p.is_runtime_stage())
-    }
-
     /// Takes one fact.
     pub fn learn(&mut self, at: BootNs, fact: Fact) {
         self.now = self.now.max(at);
@@ -140,6 +165,7 @@ impl Case {
     pub fn happen(&mut self, event: &Event) -> Option<Want> {
         self.now = self.now.max(event.at);
         self.events += 1;
+        self.follow_go(event);
         match &event.kind {
             // A signal and an OOM kill are about their target, not about the task that reported them.
             EventKind::SignalSent { target, .. } => {
@@ -154,20 +180,41 @@ impl Case {
             | EventKind::Open { .. }
             | EventKind::SignalDelivered { .. }
             | EventKind::TlsRefused { .. } => self.process_mut(event.task.pid, event.at).happened(event),
-            EventKind::Exit { .. } => {
+            EventKind::Exit { code, .. } => {
                 let process = self.process_mut(event.task.pid, event.at);
                 process.happened(event);
-                if !process.is_notable() {
+                // A stage of the runtime that fails before anything was executed is a start that failed.
+                let is_start = process.is_runtime_stage() && *code != 0;
+                let is_notable = process.is_notable();
+                if !is_notable && (!is_start || self.has_executed) {
                     self.processes.remove(&event.task.pid);
                 }
             }
         }
+        self.has_executed |= matches!(event.kind, EventKind::Exec { .. });
         self.question(event)
     }
 
-    /// The file of a failed exec is asked for once, unless birth already told about it.
+    /// The file of a failed exec, or of a program that its loader gave up, is asked for once, unless birth already
+    /// told about it.
     fn question(&self, event: &Event) -> Option<Want> {
-        let EventKind::ExecFailed { path, .. } = &event.kind else { return None };
+        let path = match &event.kind {
+            EventKind::ExecFailed { path, .. } => path,
+            EventKind::Exit { code, .. } if *code == LOADER_EXIT => {
+                let process = self.processes.get(&event.task.pid)?;
+                let is_unresolved = process.libraries.values().any(|search| search.opened.is_none());
+                &process.program.as_ref().filter(|_| is_unresolved)?.interpreter
+            }
+            EventKind::Exit { .. }
+            | EventKind::Exec { .. }
+            | EventKind::Open { .. }
+            | EventKind::SignalSent { .. }
+            | EventKind::SignalDelivered { .. }
+            | EventKind::OomKill { .. }
+            | EventKind::TlsRefused { .. }
+            | EventKind::CgroupMade { .. }
+            | EventKind::CgroupRemoved { .. } => return None,
+        };
         let known = self.file(path).is_some() || self.files.contains_key(path);
         (path.starts_with('/') && !known && self.files.len() < MAX_FILES).then(|| Want::File(path.clone()))
     }
@@ -186,10 +233,11 @@ impl Case {
             .values()
             .filter(|process| process.ns_pid != 1)
             .min_by_key(|process| (process.exit.is_none(), process.first_seen))
-            .map(|process| (process.pid, process.is_notable()));
-        if let Some((pid, notable)) = oldest {
+            .map(|process| (process.pid, process.is_notable(), process.exit));
+        if let Some((pid, is_notable, exit)) = oldest {
             self.processes.remove(&pid);
-            self.processes_dropped += u64::from(notable);
+            let is_told = exit.is_some_and(|exit| self.now.since(exit.at) > TOLD_NS);
+            self.processes_dropped += u64::from(is_notable && !is_told);
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::{
     Need, Pattern,
     permission::{self, Refusal},
-    start::{Attempt, Seen, attempts},
-    wording::{config, files},
+    start::{Attempt, Origin, Seen, attempts},
+    wording::{config, files, kernel},
 };
 use crate::{
     case::Case,
@@ -30,7 +30,9 @@ pub(super) const PATTERN: Pattern = Pattern {
         it: seccomp or a security module).",
     look_alikes: "- A setuid binary under `--user` starts: no event.\n\
         - The script is fine and its interpreter is not: judged by the interpreter's own mode and capabilities.\n\
-        - A missing file: `entrypoint-not-found`.",
+        - A missing file: `entrypoint-not-found`.\n\
+        - A search along PATH meets a closed directory and goes on: ignored.\n\
+        - A program that is still being written, started by a process that tries again: warning.",
     remedy: "`file-capabilities`: `setcap -r`, or grant the capability (ports below 1024 need none on current Docker). \
         `mode`: `COPY --chmod=0755`. `noexec-mount`: start it from another mount.",
     limits: "Whether seccomp, AppArmor or SELinux refused is not told apart yet: reason `denied`, confidence medium.",
@@ -41,9 +43,9 @@ pub(super) const PATTERN: Pattern = Pattern {
 fn matches(case: &Case) -> Vec<Finding> {
     attempts(case)
         .iter()
-        .filter_map(|attempt| {
-            let file = attempt.file?.present()?;
-            find(case, attempt, file)
+        .filter_map(|attempt| match attempt.file {
+            Some(file) => find(case, attempt, file.present()?),
+            None => on_unseen_mount(case, attempt),
         })
         .collect()
 }
@@ -54,18 +56,32 @@ fn find(case: &Case, attempt: &Attempt<'_>, file: &File) -> Option<Finding> {
         Some(refusal) => (file, Some(refusal)),
         None => runner(file).map_or((file, None), |runner| (runner, permission::refusal(case, runner))),
     };
+    // Without the configuration nobody knows what the files forbid.
+    let denied = || {
+        let denied = match attempt.origin {
+            Origin::Start => Refusal::Denied,
+            Origin::Inside | Origin::Outside => Refusal::DeniedToSomeone,
+        };
+        case.config.get().map(|_| denied)
+    };
     let refusal = match attempt.seen {
         Seen::Refused(_, failure) => match failure.errno {
             Errno::ETXTBSY => Refusal::TextBusy,
-            Errno::EPERM => refusal.filter(Refusal::is_eperm).unwrap_or(Refusal::Denied),
-            Errno::EACCES => refusal.filter(|r| !r.is_eperm()).unwrap_or(Refusal::Denied),
+            Errno::EPERM => refusal.filter(Refusal::is_eperm).or_else(denied)?,
+            Errno::EACCES => refusal.filter(|r| !r.is_eperm()).or_else(denied)?,
             _ => return None,
         },
         // Before the execve the runtime looks at modes and mounts, not at capabilities.
         Seen::Checked(..) => refusal.filter(|r| !r.is_eperm())?,
         Seen::Past(_) => refusal?,
     };
-    Some(finding(case, attempt, culprit, &refusal))
+    Some(finding(case, attempt, Some(culprit), &refusal))
+}
+
+/// A file on a mount that exists only inside the running container: the configuration knows the mount.
+fn on_unseen_mount(case: &Case, attempt: &Attempt<'_>) -> Option<Finding> {
+    let refusal = permission::noexec_mount(case, &attempt.path)?;
+    (attempt.errno() == Some(Errno::EACCES)).then(|| finding(case, attempt, None, &refusal))
 }
 
 /// The interpreter of a script, or the loader of a program, where it exists.
@@ -78,22 +94,29 @@ fn runner(file: &File) -> Option<&File> {
     interpreter.file.get()?.present()
 }
 
-fn finding(case: &Case, attempt: &Attempt<'_>, culprit: &File, refusal: &Refusal) -> Finding {
+fn finding(case: &Case, attempt: &Attempt<'_>, culprit: Option<&File>, refusal: &Refusal) -> Finding {
     let path = &attempt.path;
-    let culprit_path = inert(&culprit.path);
-    let mut evidence = attempt.evidence();
-    evidence.push(files(format!("{culprit_path} {}", refusal.fact(culprit))));
+    let culprit_path = culprit.map_or_else(|| path.clone(), |file| inert(&file.path).into_owned());
+    let says = refusal.fact(culprit);
+    let mut evidence = attempt.evidence(case);
+    evidence.push(if *refusal == Refusal::TextBusy {
+        // Nothing but the errno says so.
+        kernel(attempt.at, format!("ETXTBSY: {culprit_path} {says}"))
+    } else {
+        files(format!("{culprit_path} {says}"))
+    });
     if let Some(user) = case.config.get() {
         evidence.push(config(format!("the container runs as UID {} GID {}", user.uid, user.gid)));
     }
-    let confidence =
-        if matches!(refusal, Refusal::Denied) { Confidence::Medium } else { attempt.confidence() };
-    let whose = if *path == culprit_path { "it" } else { &*culprit_path };
+    let is_guess = matches!(refusal, Refusal::Denied | Refusal::DeniedToSomeone);
+    // Who writes a program and starts it may meet a writer that is not done, and tries again.
+    let may_pass = *refusal == Refusal::TextBusy && attempt.origin != Origin::Start;
+    let whose = if *path == culprit_path { "it" } else { &culprit_path };
     Finding {
-        severity: Severity::Error,
-        confidence,
+        severity: if may_pass { Severity::Warning } else { attempt.severity() },
+        confidence: if is_guess { Confidence::Medium } else { attempt.confidence() },
         subject: format!("{path}: {}", refusal.name()),
-        summary: format!("{path} may not be executed: {whose} {}", refusal.fact(culprit)),
+        summary: format!("{path} may not be executed: {whose} {says}"),
         remedy: refusal.remedy(&culprit_path),
         evidence,
         at: attempt.at,

@@ -3,14 +3,13 @@
 use super::{
     Need, Pattern,
     start::ended,
-    wording::{files, kernel},
+    wording::{counted, files, kernel},
 };
 use crate::{
-    case::{Case, ExitSeen, LibrarySearch, Process},
+    case::{Case, ExitSeen, LOADER_EXIT, LibrarySearch, Process},
     model::{
         diagnosis::{Confidence, Finding, Severity},
-        errno::Errno,
-        fact::{Known, LibcKind, MissingLibrary},
+        fact::{LibcKind, Libraries},
         text::inert,
         time::MS,
     },
@@ -19,8 +18,6 @@ use monitor_common::probe::Probe;
 
 /// From the last failed search to the exit: the loader only prints its message.
 const LOADER_GIVES_UP_NS: u64 = 1000 * MS;
-/// The exit code of both loaders.
-const LOADER_EXIT: i32 = 127;
 
 pub(super) const PATTERN: Pattern = Pattern {
     id: "missing-library",
@@ -35,7 +32,8 @@ pub(super) const PATTERN: Pattern = Pattern {
         that was found in the end is ignored.\n\
         - A library that a running program loads with dlopen: no exit.\n\
         - A missing loader: `missing-interpreter`, no exec at all.\n\
-        - A shell that does not find a command also exits with 127: no library is missing then.",
+        - A shell that does not find a command also exits with 127: no library is missing then.\n\
+        - What LD_PRELOAD names and is not there is passed over by the loader: ignored.",
     remedy: "Install or copy the library (and what it needs in turn), or link statically: `CGO_ENABLED=0`.",
     limits: "A library that is there but damaged opens without an error and is not named.",
     needs: &[Need::Probe(Probe::Open), Need::Probe(Probe::Exec), Need::Probe(Probe::Exit), Need::Birth],
@@ -47,62 +45,84 @@ fn matches(case: &Case) -> Vec<Finding> {
         .filter(|process| process.program.is_some() && process.go_started.is_none())
         .filter_map(|process| {
             let exit = process.exit.filter(|exit| exit.code == LOADER_EXIT && exit.signal.is_none())?;
-            let unresolved = |search: &&LibrarySearch| {
-                search.opened.is_none() && exit.at.since(search.last_at) <= LOADER_GIVES_UP_NS
-            };
-            let (name, search) = process
-                .libraries
-                .iter()
-                .filter(|(_, search)| unresolved(search))
-                .max_by_key(|(_, search)| search.last_at)?;
+            let (name, search) = unresolved(case, process, exit)?;
             Some(finding(case, process, exit, name, search))
         })
         .collect()
 }
 
+/// The library that ended the program. The loader passes over what `LD_PRELOAD` names and is not there, a program over a
+/// plugin: only a name of the program's own closure counts, or without it the very last search.
+fn unresolved<'a>(case: &Case, process: &'a Process, exit: ExitSeen) -> Option<(&'a str, &'a LibrarySearch)> {
+    let last = process.libraries.values().map(|search| search.last_at).max();
+    let closure = closure(case, process);
+    let is_needed = |name: &str, search: &LibrarySearch| match closure {
+        Some(closure) => is_named(closure, name),
+        None => Some(search.last_at) == last,
+    };
+    process
+        .libraries
+        .iter()
+        .filter(|(_, search)| search.opened.is_none() && exit.at.since(search.last_at) <= LOADER_GIVES_UP_NS)
+        .filter(|(name, search)| is_needed(name, search))
+        .max_by_key(|(_, search)| search.last_at)
+        .map(|(name, search)| (name.as_str(), search))
+}
+
+fn is_named(closure: &Libraries, name: &str) -> bool {
+    closure.found.contains_key(name)
+        || closure.missing.iter().any(|missing| missing.name == name)
+        || closure.rejected.iter().any(|rejected| rejected.name == name)
+}
+
+/// The dependencies of what the kernel mapped: for a script those of its interpreter.
+fn closure<'a>(case: &'a Case, process: &Process) -> Option<&'a Libraries> {
+    let program = process.program.as_ref()?;
+    case.file(&program.interpreter)?.present()?.elf()?.libraries.get()
+}
+
 fn finding(case: &Case, process: &Process, exit: ExitSeen, name: &str, search: &LibrarySearch) -> Finding {
     let program = process.program.as_ref().map_or("the program", |program| program.path.as_str());
     let program = inert(program);
-    let confirmed = confirmed(case, process, name);
-    let wanted_by = confirmed.map_or_else(|| program.clone(), |missing| inert(&missing.wanted_by));
+    let closure = closure(case, process);
+    let missing = closure.and_then(|closure| closure.missing.iter().find(|missing| missing.name == name));
     let library = inert(name);
-    let mut evidence = vec![kernel(
-        search.first_at,
-        format!("{program} tried {} paths for {library}, none could be opened", search.failed),
-    )];
-    for (path, errno) in search.candidates.iter().filter(|(_, errno)| *errno != Errno::ENOENT) {
+    let tried = counted(search.failed, "path", "paths");
+    let mut evidence =
+        vec![kernel(search.first_at, format!("{program} tried {tried} for {library}, none could be opened"))];
+    if let Some((path, errno)) = &search.refused {
         evidence.push(kernel(search.last_at, format!("open(\"{}\") failed with {errno}", inert(path))));
     }
     evidence.push(ended(exit, &program));
-    if let Some(missing) = confirmed {
+    if let Some(missing) = missing {
         evidence.push(files(format!(
-            "{wanted_by} needs {library} (DT_NEEDED); searched: {}",
+            "{} needs {library} (DT_NEEDED); searched: {}",
+            inert(&missing.wanted_by),
             inert(&missing.searched.join(", "))
         )));
     }
+    let wanted = missing.map(|missing| inert(&missing.wanted_by)).filter(|wanted_by| *wanted_by != program);
+    let wanted = wanted.map_or_else(String::new, |wanted_by| format!(", wanted by {wanted_by},"));
+    let problem = match &search.refused {
+        Some((path, errno)) => format!("cannot be opened: {} {errno}", inert(path)),
+        None => "is in no search path".to_owned(),
+    };
     Finding {
         severity: Severity::Error,
         // Without the file's own word a program that gives up with 127 after a failed plugin would look the same.
-        confidence: if confirmed.is_some() { Confidence::Certain } else { Confidence::High },
+        confidence: if closure.is_some() { Confidence::Certain } else { Confidence::High },
         subject: library.clone().into_owned(),
-        summary: format!(
-            "{program} cannot start: shared library {library}, wanted by {wanted_by}, is in no search path"
-        ),
-        remedy: remedy(case, &library),
+        summary: format!("{program} cannot start: shared library {library}{wanted} {problem}"),
+        remedy: remedy(case, process, &library, search),
         evidence,
         at: exit.at,
     }
 }
 
-/// The file's own dependency list names the library as missing.
-fn confirmed<'a>(case: &'a Case, process: &Process, name: &str) -> Option<&'a MissingLibrary> {
-    let program = process.program.as_ref()?;
-    let elf = case.file(&program.path)?.present()?.elf()?;
-    let Known::Is(libraries) = &elf.libraries else { return None };
-    libraries.missing.iter().find(|missing| missing.name == name)
-}
-
-fn remedy(case: &Case, library: &str) -> String {
+fn remedy(case: &Case, process: &Process, library: &str, search: &LibrarySearch) -> String {
+    if let Some((path, _)) = &search.refused {
+        return format!("RUN chmod a+r {}", inert(path));
+    }
     let is_musl = matches!(case.libc.get(), Some(Some(libc)) if libc.kind == LibcKind::Musl);
     let install = if is_musl {
         format!("RUN apk add --no-cache <the package that has {library}>")
@@ -111,5 +131,11 @@ fn remedy(case: &Case, library: &str) -> String {
             "RUN apt-get update && apt-get install -y --no-install-recommends <the package that has {library}>"
         )
     };
-    format!("{install}\n# or link without C libraries\nRUN CGO_ENABLED=0 go build -o /out/app .")
+    let program = process.program.as_ref().and_then(|program| case.file(&program.interpreter));
+    let go = program.and_then(|file| file.present()?.elf()?.go.get()?.as_ref());
+    if go.is_some() {
+        format!("{install}\n# or link without C libraries\nRUN CGO_ENABLED=0 go build -o /out/app .")
+    } else {
+        install
+    }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     case::{Case, OomSeen, Process},
     model::{
-        diagnosis::{Confidence, Finding, Severity},
+        diagnosis::{Confidence, Evidence, Finding, Severity},
         text::inert,
     },
 };
@@ -40,13 +40,18 @@ fn matches(case: &Case) -> Vec<Finding> {
 }
 
 fn finding(case: &Case, process: &Process, oom: &OomSeen) -> Finding {
-    let is_init = process.is_init(case);
+    let is_init = case.is_init(process);
     let comm = inert(&process.comm);
-    let victim = if is_init { format!("PID 1 ({comm})") } else { format!("child process {comm}") };
+    let victim = match (is_init, case.shares_host_pids()) {
+        (true, false) => format!("PID 1 ({comm})"),
+        (true, true) => format!("the first process ({comm})"),
+        (false, _) => format!("child process {comm}"),
+    };
     let limit = case.config.get().and_then(|config| config.memory_limit_bytes);
     let resident = memory::resident_bytes(oom, case.host.page_bytes);
-    let mut evidence =
-        vec![kernel(oom.at, format!("the kernel chose {victim} as OOM victim{}", sizes(resident, limit)))];
+    let ran_out = case.config.get().map_or(RanOut::Unknown, |_| RanOut::of(limit, resident));
+    let sizes = sizes(oom, resident, case.host.page_bytes);
+    let mut evidence = vec![kernel(oom.at, format!("the kernel chose {victim} as OOM victim{sizes}"))];
     if oom.allocator.pid != process.pid && oom.allocator.pid != 0 {
         evidence.push(kernel(
             oom.at,
@@ -54,32 +59,78 @@ fn finding(case: &Case, process: &Process, oom: &OomSeen) -> Finding {
         ));
     }
     evidence.extend(process.exit.map(|exit| ended(exit, &victim)));
-    match limit {
-        Some(limit) => evidence.push(config(format!("memory limit {}", bytes(limit)))),
-        None => {
-            evidence.push(config("no memory limit of its own: an ancestor's limit or the machine ran out"));
-        }
-    }
-    let advice = Advice::of(case, limit);
+    evidence.extend(ran_out.evidence(case));
+    let advice = Advice::of(case, process, limit, !matches!(ran_out, RanOut::Elsewhere(..)));
     evidence.extend(advice.evidence());
-    let against = limit.map_or_else(
-        || "without a limit of its own".to_owned(),
-        |limit| format!("at its limit of {}", bytes(limit)),
-    );
     Finding {
         severity: Severity::Error,
         confidence: Confidence::Certain,
         subject: if is_init { "PID 1".to_owned() } else { format!("child {comm}") },
-        summary: format!("{victim} was killed for lack of memory, the container {against}"),
+        summary: format!("{victim} was killed for lack of memory{}", ran_out.says()),
         remedy: advice.remedy(limit),
         evidence,
         at: oom.at,
     }
 }
 
-fn sizes(resident: Option<u64>, limit: Option<u64>) -> String {
-    match (resident, limit) {
-        (Some(resident), Some(limit)) => format!(": {} resident, limit {}", bytes(resident), bytes(limit)),
+/// Whose memory ran out, as far as the victim's size tells.
+#[derive(Clone, Copy)]
+enum RanOut {
+    /// The container's limit in bytes.
+    OwnLimit(u64),
+    /// The container's limit, and the victim's much smaller size.
+    Elsewhere(u64, u64),
+    /// The container has no limit.
+    NoLimit,
+    /// The configuration is unknown.
+    Unknown,
+}
+
+impl RanOut {
+    fn of(limit: Option<u64>, resident: Option<u64>) -> Self {
+        match (limit, resident) {
+            // The kernel kills the largest process; below half of the limit it cannot have filled it alone.
+            (Some(limit), Some(resident)) if resident < limit / 2 => Self::Elsewhere(limit, resident),
+            (Some(limit), _) => Self::OwnLimit(limit),
+            (None, _) => Self::NoLimit,
+        }
+    }
+
+    fn says(self) -> String {
+        match self {
+            Self::OwnLimit(limit) => format!(", the container at its limit of {}", bytes(limit)),
+            Self::Elsewhere(limit, resident) => {
+                format!(", with {} far below the container's limit of {}", bytes(resident), bytes(limit))
+            }
+            Self::NoLimit => ", the container without a limit of its own".to_owned(),
+            Self::Unknown => String::new(),
+        }
+    }
+
+    fn evidence(self, case: &Case) -> Option<Evidence> {
+        case.config.get()?;
+        Some(config(match self {
+            Self::OwnLimit(limit) => format!("memory limit {}", bytes(limit)),
+            Self::Elsewhere(limit, _) => format!(
+                "memory limit {}: other processes of the container, an ancestor's limit (the pod's) or the whole \
+                 machine ran out",
+                bytes(limit)
+            ),
+            Self::NoLimit => {
+                "no memory limit of its own: an ancestor's limit (the pod's) or the machine ran out"
+                    .to_owned()
+            }
+            Self::Unknown => return None,
+        }))
+    }
+}
+
+fn sizes(oom: &OomSeen, resident: Option<u64>, page_bytes: u64) -> String {
+    let anonymous = oom.anon_pages.and_then(|pages| pages.checked_mul(page_bytes));
+    match (resident, anonymous) {
+        (Some(resident), Some(anonymous)) => {
+            format!(": {} resident, {} of it its own (anonymous)", bytes(resident), bytes(anonymous))
+        }
         (Some(resident), None) => format!(": {} resident", bytes(resident)),
         (None, _) => String::new(),
     }
