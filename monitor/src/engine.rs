@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use monitor_common::probe::Probe;
 
 use crate::{
-    case::Case,
+    case::{Case, EXEC_SETTLE_NS},
     ledger::{Change, Ledger},
     model::{
         container::{ContainerId, Run},
@@ -14,7 +14,7 @@ use crate::{
         fact::Known,
         observation::{Host, Observation, Wanted},
         text::inert,
-        time::{BootNs, MS, SECOND},
+        time::{BootNs, SECOND},
     },
     patterns::{CATALOGUE, Need, Pattern},
 };
@@ -25,8 +25,6 @@ const MAX_RUNS: usize = 8192;
 const KEEP_VANISHED_NS: u64 = 60 * SECOND;
 /// Containers that are remembered by name after their runs were let go; the longest gone go first.
 const MAX_GONE: usize = 4096;
-/// A failed exec counts when the same task has not succeeded this long after it.
-pub const EXEC_SETTLE_NS: u64 = 10 * MS;
 
 /// What came of one observation.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -333,3 +331,6 @@ fn unknown<T>(known: &Known<T>) -> Option<&String> {
         Known::Unknown(why) => Some(why),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use monitor_common::limits::MAX_CGROUPS;
+
 use crate::{
     engine::Engine,
     kernel::clock,
@@ -16,7 +18,7 @@ use crate::{
     observer::Observer,
     recording::Recorder,
     sink::{
-        metrics::{Dropped, Unattributed},
+        metrics::{Dropped, Inspected, Unattributed},
         shared::Shared,
     },
 };
@@ -139,12 +141,20 @@ impl Pipeline {
 
     /// Carries the kernel's counters and gomon's own into the metrics.
     fn refresh(&mut self) {
+        let inspected = self.observer.take_inspected();
         let Some(shared) = &self.shared else { return };
         let totals = self.observer.totals;
         shared.metrics(|metrics| {
             for (probe, tally, total) in self.observer.tallies() {
                 metrics.set_bpf_events(probe, tally, total);
             }
+            for (program, books) in self.observer.books() {
+                metrics.set_program(program, books.runs, books.run_time);
+            }
+            for (is_whole, took) in inspected {
+                metrics.inspected(if is_whole { Inspected::Ok } else { Inspected::Partial }, took);
+            }
+            metrics.set_map("IGNORED_CGROUPS", self.observer.ignored(), MAX_CGROUPS.into());
             for _ in self.told.unattributed..totals.unattributed {
                 metrics.unattributed(Unattributed::UnknownCgroup);
             }

@@ -7,7 +7,9 @@ mod process;
 use std::collections::BTreeMap;
 
 pub use go::GoProgram;
-pub use process::{ExecFailure, ExitSeen, LibrarySearch, OomSeen, OpenSeen, Process, Program, SignalSeen};
+pub use process::{
+    ExecFailure, ExitSeen, LOADER_EXIT, LibrarySearch, OomSeen, OpenSeen, Process, Program, SignalSeen,
+};
 
 use crate::model::{
     container::{Identity, Run},
@@ -16,17 +18,18 @@ use crate::model::{
         Config, Entrypoint, Fact, FileFact, GoBuild, Known, Libc, Passwd, RuntimeState, TrustStore, Want,
     },
     observation::Host,
-    time::{BootNs, SECOND},
+    time::{BootNs, MS, SECOND},
 };
 
-/// The exit code of glibc's and musl's loader when they give up.
-pub const LOADER_EXIT: i32 = 127;
 /// Processes that one run remembers; beyond it those that ended uneventfully go first.
 const MAX_PROCESSES: usize = 256;
 /// Patterns have long been asked about a process that ended this long ago: forgetting it loses nothing.
 const TOLD_NS: u64 = 10 * SECOND;
 /// Files that one run remembers.
 const MAX_FILES: usize = 64;
+
+/// A failed exec counts when the same task has not succeeded this long after it.
+pub const EXEC_SETTLE_NS: u64 = 10 * MS;
 
 /// One run of a container.
 #[derive(Debug, Clone)]
@@ -137,6 +140,11 @@ impl Case {
         entrypoint.filter(same).or_else(|| self.files.get(path).and_then(Known::get))
     }
 
+    /// gomon looked for the file at `path` and could not look.
+    pub fn is_unreadable(&self, path: &str) -> bool {
+        matches!(self.files.get(path), Some(Known::Unknown(_)))
+    }
+
     /// The Go build information of the entrypoint.
     pub fn go(&self) -> Option<&GoBuild> {
         self.entrypoint.get()?.file.get()?.present()?.elf()?.go.get()?.as_ref()
@@ -195,22 +203,17 @@ impl Case {
         self.question(event)
     }
 
-    /// The file of a failed exec, or of a program that its loader gave up, is asked for once, unless birth already
-    /// told about it.
+    /// The file of a failed exec, and a program that its loader gave up, are asked for once, unless birth already told
+    /// about them.
     fn question(&self, event: &Event) -> Option<Want> {
         let path = match &event.kind {
             EventKind::ExecFailed { path, .. } => path,
-            EventKind::Exit { code, .. } if *code == LOADER_EXIT => {
-                let process = self.processes.get(&event.task.pid)?;
-                let is_unresolved = process.libraries.values().any(|search| search.opened.is_none());
-                &process.program.as_ref().filter(|_| is_unresolved)?.interpreter
-            }
-            EventKind::Exit { .. }
-            | EventKind::Exec { .. }
+            EventKind::Exit { .. } => self.processes.get(&event.task.pid)?.given_up_by_loader()?,
+            EventKind::Exec { .. }
             | EventKind::Open { .. }
+            | EventKind::OomKill { .. }
             | EventKind::SignalSent { .. }
             | EventKind::SignalDelivered { .. }
-            | EventKind::OomKill { .. }
             | EventKind::TlsRefused { .. }
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => return None,

@@ -18,6 +18,9 @@ const MAX_ENTRIES: usize = 48;
 /// Libraries whose search a process remembers.
 const MAX_LIBRARIES: usize = 64;
 
+/// The exit code of both dynamic loaders when a library is missing.
+pub const LOADER_EXIT: i32 = 127;
+
 /// A process of the container.
 #[derive(Debug, Clone)]
 pub struct Process {
@@ -187,6 +190,15 @@ impl Process {
         !self.is_runtime_stage()
             && (self.libraries.values().any(|search| search.opened.is_none())
                 || self.opens.iter().any(|open| open.result.is_err()))
+    }
+
+    /// The file that was mapped, if it ended as loaders end one whose library they cannot find.
+    pub(super) fn given_up_by_loader(&self) -> Option<&String> {
+        let exit = self.exit.filter(|exit| exit.code == LOADER_EXIT && exit.signal.is_none())?;
+        let lacks =
+            self.libraries.values().any(|search| search.opened.is_none() && exit.at >= search.last_at);
+        let program = self.program.as_ref().filter(|_| self.go_started.is_none() && lacks)?;
+        Some(&program.interpreter)
     }
 
     fn identify(&mut self, task: &Task) {

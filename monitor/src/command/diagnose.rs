@@ -75,6 +75,7 @@ async fn watch(
 ) -> Result<Option<(Conclusion, BootEpoch)>, Failure> {
     let observer = live::observe(&args.host, Some(target.id.clone()), global)?;
     let epoch = observer.epoch;
+    tracing::info!("watching container {}", target.id.short());
     let mut pipeline = Pipeline::new(observer);
     // With --watch only an explicit limit ends it.
     let limit = if args.watch { args.timeout } else { Some(args.timeout.unwrap_or(WATCH)) };

@@ -21,6 +21,7 @@ async fn stream(args: &EventsArgs, global: Global, output: Output) -> Result<Exi
     let wanted = Wanted::new(args.target.as_ref(), &args.selection);
     let observer = live::observe(&args.host, None, global)?;
     let epoch = observer.epoch;
+    tracing::info!("watching; stop with Ctrl-C");
     let mut pipeline = Pipeline::new(observer);
     let stop = async {
         tokio::select! {

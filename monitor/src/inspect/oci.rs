@@ -83,7 +83,9 @@ fn parse(bytes: &[u8], directory: &Path, path: PathBuf) -> Result<Bundle, OciErr
     };
     let Some(process) = spec.process else { return Err(OciError::NoProcess { path }) };
     let linux = spec.linux.unwrap_or_default();
-    let capabilities = process.capabilities.unwrap_or_default();
+    // A set that the file leaves out is empty; only without any sets nothing is said.
+    let mask = |names: Option<&Vec<String>>| capability_mask(names.map(Vec::as_slice).unwrap_or_default());
+    let capabilities = process.capabilities.as_ref();
     let root = spec.root.unwrap_or_default();
     let uids = linux.uid_mappings.unwrap_or_default();
     let config = Config {
@@ -93,8 +95,8 @@ fn parse(bytes: &[u8], directory: &Path, path: PathBuf) -> Result<Bundle, OciErr
         uid: process.user.uid,
         gid: process.user.gid,
         additional_gids: process.user.additional_gids.unwrap_or_default(),
-        bounding_caps: capabilities.bounding.as_deref().map(capability_mask),
-        effective_caps: capabilities.effective.as_deref().map(capability_mask),
+        bounding_caps: capabilities.map(|sets| mask(sets.bounding.as_ref())),
+        effective_caps: capabilities.map(|sets| mask(sets.effective.as_ref())),
         no_new_privileges: process.no_new_privileges,
         seccomp: linux.seccomp.is_some(),
         terminal: process.terminal,
@@ -326,13 +328,20 @@ mod tests {
         let config = bundle.config;
         assert_eq!(bundle.root, Path::new("/bundle/rootfs"));
         assert_eq!((config.uid, config.gid, config.additional_gids), (1000, 0, vec![7]));
-        assert_eq!((config.bounding_caps, config.effective_caps), (Some(1 | 1 << 13), None));
+        assert_eq!((config.bounding_caps, config.effective_caps), (Some(1 | 1 << 13), Some(0)));
         assert_eq!(config.env["PATH"], "/bin");
         assert_eq!((config.env["API_KEY"].as_str(), config.env["DB"].as_str()), ("***", "***"));
         assert_eq!((config.mounts[0].kind.as_str(), config.mounts[1].kind.as_str()), ("bind", "proc"));
         assert_eq!(config.memory_limit_bytes, Some(64 << 20));
         assert!(config.own_pid_namespace && config.seccomp && config.terminal && config.readonly_root);
         assert!(config.no_new_privileges && !config.user_namespace);
+    }
+
+    #[test]
+    fn a_container_without_any_capability_is_told_from_one_that_nothing_is_said_of() {
+        let bounding = |json| parsed(json).unwrap().config.bounding_caps;
+        assert_eq!(bounding(r#"{"process":{"cwd":"/","capabilities":{}}}"#), Some(0));
+        assert_eq!(bounding(r#"{"process":{"cwd":"/"}}"#), None);
     }
 
     #[test]

@@ -81,7 +81,8 @@ fn find(case: &Case, attempt: &Attempt<'_>, file: &File) -> Option<Finding> {
 /// A file on a mount that exists only inside the running container: the configuration knows the mount.
 fn on_unseen_mount(case: &Case, attempt: &Attempt<'_>) -> Option<Finding> {
     let refusal = permission::noexec_mount(case, &attempt.path)?;
-    (attempt.errno() == Some(Errno::EACCES)).then(|| finding(case, attempt, None, &refusal))
+    let is_refused = attempt.errno() == Some(Errno::EACCES) && case.is_unreadable(&attempt.path);
+    is_refused.then(|| finding(case, attempt, None, &refusal))
 }
 
 /// The interpreter of a script, or the loader of a program, where it exists.
@@ -102,6 +103,8 @@ fn finding(case: &Case, attempt: &Attempt<'_>, culprit: Option<&File>, refusal: 
     evidence.push(if *refusal == Refusal::TextBusy {
         // Nothing but the errno says so.
         kernel(attempt.at, format!("ETXTBSY: {culprit_path} {says}"))
+    } else if culprit.is_none() {
+        config(format!("{culprit_path} {says}"))
     } else {
         files(format!("{culprit_path} {says}"))
     });
@@ -114,7 +117,11 @@ fn finding(case: &Case, attempt: &Attempt<'_>, culprit: Option<&File>, refusal: 
     let whose = if *path == culprit_path { "it" } else { &culprit_path };
     Finding {
         severity: if may_pass { Severity::Warning } else { attempt.severity() },
-        confidence: if is_guess { Confidence::Medium } else { attempt.confidence() },
+        confidence: match (is_guess, culprit) {
+            (true, _) => Confidence::Medium,
+            (false, None) => Confidence::High,
+            (false, Some(_)) => attempt.confidence(),
+        },
         subject: format!("{path}: {}", refusal.name()),
         summary: format!("{path} may not be executed: {whose} {says}"),
         remedy: refusal.remedy(&culprit_path),

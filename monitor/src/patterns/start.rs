@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    case::{Case, ExecFailure, ExitSeen, Process},
-    engine::EXEC_SETTLE_NS,
+    case::{Case, EXEC_SETTLE_NS, ExecFailure, ExitSeen, Process},
     model::{
         diagnosis::{Confidence, Evidence, Severity, Source},
         errno::Errno,

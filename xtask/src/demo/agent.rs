@@ -38,8 +38,9 @@ impl Agent {
         say::progress(format_args!("starting {} agent --listen {address}", program.display()));
         let child = process::tied(&program)
             .args(["agent", "--listen", &address.to_string()])
-            // The demo leaves no trace in the store of a real agent.
-            .env("GOMON_STORE", dir.join("gomon.db"))
+            // A real agent keeps its own socket.
+            .arg("--socket")
+            .arg(dir.join("gomon.sock"))
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)

@@ -99,6 +99,7 @@ fn lints() -> Vec<Command> {
 fn kernel_lint() -> Command {
     let mut clippy = cargo(["clippy", "--package", "monitor-ebpf", "--target", "bpfel-unknown-none"]);
     // A stable compiler builds `core` only when told that it is bootstrapping.
+    clippy.env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH));
     clippy.env("RUSTC_BOOTSTRAP", "1").args(["-Z", "build-std=core", "--", "-D", "warnings"]);
     clippy
 }
