@@ -34,7 +34,7 @@ use crate::{
     model::{
         container::{CgroupId, ContainerId, Run},
         event::{Event, EventKind},
-        fact::Fact,
+        fact::{Fact, Known},
         observation::{Observation, Wanted},
         time::{BootEpoch, BootNs, MS, SECOND},
     },
@@ -317,6 +317,13 @@ impl Observer {
         }
         for fact in learned.facts {
             let run = learned.run.clone();
+            if let Fact::Config(Known::Unknown(why)) = &fact {
+                tracing::warn!(
+                    container = run.container.short(),
+                    why,
+                    "its configuration is unknown: most patterns cannot tell"
+                );
+            }
             if let Fact::Identity(identity) = &fact
                 && identity.name.is_empty()
                 && !learned.from_socket
