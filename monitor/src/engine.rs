@@ -13,6 +13,7 @@ use crate::{
         event::EventKind,
         fact::Known,
         observation::{Host, Observation, Wanted},
+        text::inert,
         time::{BootNs, SECOND},
     },
     patterns::{CATALOGUE, Need, Pattern},
@@ -22,6 +23,8 @@ use crate::{
 const MAX_RUNS: usize = 8192;
 /// How long a run is kept after its end, for facts that arrive late.
 const KEEP_VANISHED_NS: u64 = 60 * SECOND;
+/// Containers that are remembered by name after their runs were let go; the longest gone go first.
+const MAX_GONE: usize = 4096;
 
 /// What came of one observation.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub struct Engine {
     /// Runs whose patterns must be asked again at that time.
     pending: BTreeSet<(BootNs, Run)>,
     ledger: Ledger,
+    /// What was known of containers whose runs were let go; their diagnoses are in the ledger.
+    gone: BTreeMap<ContainerId, Conclusion>,
     blind: BTreeMap<String, String>,
     /// Time and number of losses.
     losses: Vec<(BootNs, u64)>,
@@ -67,8 +72,11 @@ impl Engine {
                 self.after_event(run, &event.kind, &mut step);
             }
             Observation::Learned { run, at, fact } => {
-                self.case_mut(run, *at).learn(*at, fact.as_ref().clone());
-                self.ask_patterns(run, &mut step);
+                // A fact of a run that was let go comes too late.
+                if let Some(case) = self.cases.get_mut(run) {
+                    case.learn(*at, fact.as_ref().clone());
+                    self.ask_patterns(run, &mut step);
+                }
             }
             Observation::Vanished { run, at } => {
                 if let Some(case) = self.cases.get_mut(run) {
@@ -124,7 +132,7 @@ impl Engine {
             self.pending.pop_first();
             let gone_since = self.cases.get(&run).and_then(|case| case.vanished_at);
             if gone_since.is_some_and(|gone| self.now.since(gone) >= KEEP_VANISHED_NS) {
-                self.cases.remove(&run);
+                self.let_go(&run);
                 continue;
             }
             if let Some(case) = self.cases.get_mut(&run) {
@@ -161,8 +169,20 @@ impl Engine {
             .min_by_key(|case| (case.vanished_at.is_none(), case.vanished_at, case.appeared_at))
             .map(|case| case.run.clone());
         if let Some(run) = first_to_go {
-            self.cases.remove(&run);
+            self.let_go(&run);
         }
+    }
+
+    /// Forgets a run; its container keeps its name and its coverage.
+    fn let_go(&mut self, run: &Run) {
+        let conclusion = self.conclude(&run.container);
+        self.cases.remove(run);
+        let Some(conclusion) = conclusion.filter(|_| self.case(&run.container).is_none()) else { return };
+        if self.gone.len() >= MAX_GONE {
+            let oldest = self.gone.iter().min_by_key(|(_, gone)| gone.coverage.to).map(|(id, _)| id.clone());
+            drop(oldest.and_then(|id| self.gone.remove(&id)));
+        }
+        self.gone.insert(run.container.clone(), Conclusion { diagnoses: Vec::new(), ..conclusion });
     }
 
     /// No more observations will come: what waited for time to pass is decided now.
@@ -187,7 +207,7 @@ impl Engine {
 
     /// Containers that are or were watched.
     pub fn containers(&self) -> BTreeSet<&ContainerId> {
-        let of_cases = self.cases.keys().map(|run| &run.container);
+        let of_cases = self.cases.keys().map(|run| &run.container).chain(self.gone.keys());
         of_cases.chain(self.ledger.all().into_iter().map(|diagnosis| &diagnosis.container)).collect()
     }
 
@@ -195,6 +215,11 @@ impl Engine {
     pub fn conclude(&self, container: &ContainerId) -> Option<Conclusion> {
         let diagnoses = self.ledger.of(container);
         let case = self.case(container);
+        if case.is_none()
+            && let Some(gone) = self.gone.get(container)
+        {
+            return Some(Conclusion { diagnoses, ..gone.clone() });
+        }
         if diagnoses.is_empty() && case.is_none() {
             return None;
         }
@@ -242,7 +267,17 @@ impl Engine {
                 entry.patterns.push(pattern.id.to_owned());
             }
         }
-        found.into_values().collect()
+        let unknown_file = case.and_then(|case| case.unknown_files().next());
+        let about_files = unknown_file.map(|(path, why)| Blindness {
+            what: format!("file {}", inert(path)),
+            why: why.to_owned(),
+            patterns: CATALOGUE
+                .iter()
+                .filter(|pattern| pattern.needs.contains(&Need::Probe(Probe::ExecFailed)))
+                .map(|pattern| pattern.id.to_owned())
+                .collect(),
+        });
+        found.into_values().chain(about_files).collect()
     }
 
     /// The reason why a need is not met.

@@ -58,6 +58,8 @@ const RESCAN_NS: u64 = 100 * MS;
 pub struct Totals {
     /// Events of a cgroup that could not be found.
     pub unattributed: u64,
+    /// Events of a host cgroup so young that the kernel side did not ignore it yet.
+    pub of_host: u64,
     pub malformed: u64,
 }
 
@@ -235,6 +237,10 @@ impl Observer {
     }
 
     fn happened(&mut self, event: Event) {
+        if self.attribution.is_host(event.cgroup) {
+            self.totals.of_host += 1;
+            return;
+        }
         let run = self.attribution.run(event.cgroup).cloned().or_else(|| self.search(event.cgroup, event.at));
         match run {
             Some(run) => self.queue.push_back(Observation::Happened { run, event }),

@@ -15,7 +15,7 @@ use crate::{
         observation::Observation,
         time::{BootNs, SECOND},
     },
-    observer::Observer,
+    observer::{Observer, Totals},
     recording::Recorder,
     sink::{
         metrics::{Dropped, Inspected, Unattributed},
@@ -47,6 +47,7 @@ pub struct Pipeline {
 #[derive(Default)]
 struct Told {
     unattributed: u64,
+    of_host: u64,
     malformed: u64,
 }
 
@@ -165,9 +166,13 @@ impl Pipeline {
             for _ in self.told.unattributed..totals.unattributed {
                 metrics.unattributed(Unattributed::UnknownCgroup);
             }
+            for _ in self.told.of_host..totals.of_host {
+                metrics.unattributed(Unattributed::NotAContainer);
+            }
             metrics.dropped(Dropped::Undecodable, totals.malformed - self.told.malformed);
         });
-        self.told = Told { unattributed: totals.unattributed, malformed: totals.malformed };
+        let Totals { unattributed, of_host, malformed } = totals;
+        self.told = Told { unattributed, of_host, malformed };
     }
 
     /// Closes the recording; the number of its observations.

@@ -1,10 +1,12 @@
 //! One run of a container as patterns see it: its processes and its facts. Pure values with a limit each.
 
 mod ending;
+mod go;
 mod process;
 
 use std::collections::BTreeMap;
 
+pub use go::GoProgram;
 pub use process::{
     ExecFailure, ExitSeen, LOADER_EXIT, LibrarySearch, OomSeen, OpenSeen, Process, Program, SignalSeen,
 };
@@ -16,12 +18,13 @@ use crate::model::{
         Config, Entrypoint, Fact, FileFact, GoBuild, Known, Libc, Passwd, RuntimeState, TrustStore, Want,
     },
     observation::Host,
-    signal::Signal,
-    time::{BootNs, MS},
+    time::{BootNs, MS, SECOND},
 };
 
 /// Processes that one run remembers; beyond it those that ended uneventfully go first.
 const MAX_PROCESSES: usize = 256;
+/// Patterns have long been asked about a process that ended this long ago: forgetting it loses nothing.
+const TOLD_NS: u64 = 10 * SECOND;
 /// Files that one run remembers.
 const MAX_FILES: usize = 64;
 
@@ -54,6 +57,10 @@ pub struct Case {
     processes_dropped: u64,
     /// Events since the run appeared.
     pub events: u64,
+    /// The latest Go program that started in it.
+    go_program: Option<GoProgram>,
+    /// Something was executed in this run.
+    has_executed: bool,
 }
 
 impl Case {
@@ -76,6 +83,8 @@ impl Case {
             processes: BTreeMap::new(),
             processes_dropped: 0,
             events: 0,
+            go_program: None,
+            has_executed: false,
         }
     }
 
@@ -89,8 +98,26 @@ impl Case {
     pub fn init(&self) -> Option<&Process> {
         self.processes
             .values()
-            .filter(|process| process.is_init(self))
+            .filter(|process| process.may_be_init(self))
             .min_by_key(|process| process.first_seen)
+    }
+
+    /// Whether it is the container's first process.
+    pub fn is_init(&self, process: &Process) -> bool {
+        self.init().is_some_and(|init| init.pid == process.pid)
+    }
+
+    /// Its processes are numbered as on the host: none of them is PID 1.
+    pub fn shares_host_pids(&self) -> bool {
+        self.config.get().is_some_and(|config| !config.own_pid_namespace)
+    }
+
+    /// Files that were asked for and that nobody could look at, with the reason.
+    pub fn unknown_files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().filter_map(|(path, file)| match file {
+            Known::Is(_) => None,
+            Known::Unknown(why) => Some((path.as_str(), why.as_str())),
+        })
     }
 
     /// The process with this host pid.
@@ -123,11 +150,6 @@ impl Case {
         self.entrypoint.get()?.file.get()?.present()?.elf()?.go.get()?.as_ref()
     }
 
-    /// A Go program runs, or is what the container starts with.
-    pub fn has_go(&self) -> bool {
-        self.go().is_some() || self.processes().any(|p| p.go_started.is_some() && !p.is_runtime_stage())
-    }
-
     /// Takes one fact.
     pub fn learn(&mut self, at: BootNs, fact: Fact) {
         self.now = self.now.max(at);
@@ -151,6 +173,7 @@ impl Case {
     pub fn happen(&mut self, event: &Event) -> Option<Want> {
         self.now = self.now.max(event.at);
         self.events += 1;
+        self.follow_go(event);
         match &event.kind {
             // A signal and an OOM kill are about their target, not about the task that reported them.
             EventKind::SignalSent { target, .. } => {
@@ -165,22 +188,19 @@ impl Case {
             | EventKind::Open { .. }
             | EventKind::SignalDelivered { .. }
             | EventKind::TlsRefused { .. } => self.process_mut(event.task.pid, event.at).happened(event),
-            EventKind::Exit { .. } => {
+            EventKind::Exit { code, .. } => {
                 let process = self.process_mut(event.task.pid, event.at);
                 process.happened(event);
-                let is_go = process.go_started.is_some();
-                // The Go program below a PID 1 that was told to stop is part of that story.
-                if !(process.is_notable() || is_go && self.is_stopping()) {
+                // A stage of the runtime that fails before anything was executed is a start that failed.
+                let is_start = process.is_runtime_stage() && *code != 0;
+                let is_notable = process.is_notable();
+                if !is_notable && (!is_start || self.has_executed) {
                     self.processes.remove(&event.task.pid);
                 }
             }
         }
+        self.has_executed |= matches!(event.kind, EventKind::Exec { .. });
         self.question(event)
-    }
-
-    /// PID 1 was sent a SIGTERM.
-    fn is_stopping(&self) -> bool {
-        self.init().is_some_and(|init| init.signals.iter().any(|seen| seen.signal == Signal::TERM))
     }
 
     /// The file of a failed exec, and a program that its loader gave up, are asked for once, unless birth already told
@@ -216,10 +236,11 @@ impl Case {
             .values()
             .filter(|process| process.ns_pid != 1)
             .min_by_key(|process| (process.exit.is_none(), process.first_seen))
-            .map(|process| (process.pid, process.is_notable()));
-        if let Some((pid, notable)) = oldest {
+            .map(|process| (process.pid, process.is_notable(), process.exit));
+        if let Some((pid, is_notable, exit)) = oldest {
             self.processes.remove(&pid);
-            self.processes_dropped += u64::from(notable);
+            let is_told = exit.is_some_and(|exit| self.now.since(exit.at) > TOLD_NS);
+            self.processes_dropped += u64::from(is_notable && !is_told);
         }
     }
 }
