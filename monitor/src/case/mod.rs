@@ -59,8 +59,8 @@ pub struct Case {
     pub events: u64,
     /// The latest Go program that started in it.
     go_program: Option<GoProgram>,
-    /// Something was executed in this run.
-    has_executed: bool,
+    /// What was executed in this run, and when last.
+    executed: BTreeMap<String, BootNs>,
 }
 
 impl Case {
@@ -84,7 +84,7 @@ impl Case {
             processes_dropped: 0,
             events: 0,
             go_program: None,
-            has_executed: false,
+            executed: BTreeMap::new(),
         }
     }
 
@@ -105,6 +105,17 @@ impl Case {
     /// Whether it is the container's first process.
     pub fn is_init(&self, process: &Process) -> bool {
         self.init().is_some_and(|init| init.pid == process.pid)
+    }
+
+    /// Somebody started it, or an ancestor of it, in the running container: `docker exec`, a health check.
+    pub fn is_from_outside(&self, process: &Process) -> bool {
+        let by_runtime = process.program.as_ref().is_some_and(|program| program.by_runtime);
+        process.descends_from_outside || by_runtime && !self.is_init(process)
+    }
+
+    /// A process executed the file at `path` with success after `at`.
+    pub fn has_executed_after(&self, path: &str, at: BootNs) -> bool {
+        self.executed.get(path).is_some_and(|last| *last > at)
     }
 
     /// Its processes are numbered as on the host: none of them is PID 1.
@@ -180,6 +191,7 @@ impl Case {
         self.now = self.now.max(event.at);
         self.events += 1;
         self.follow_go(event);
+        self.follow_exec(event);
         match &event.kind {
             // A signal and an OOM kill are about their target, not about the task that reported them.
             EventKind::SignalSent { target, .. } => {
@@ -200,13 +212,37 @@ impl Case {
                 // A stage of the runtime that fails before anything was executed is a start that failed.
                 let is_start = process.is_runtime_stage() && *code != 0;
                 let is_notable = process.is_notable();
-                if !is_notable && (!is_start || self.has_executed) {
+                if !is_notable && (!is_start || !self.executed.is_empty()) {
                     self.processes.remove(&event.task.pid);
                 }
             }
         }
-        self.has_executed |= matches!(event.kind, EventKind::Exec { .. });
         self.question(event)
+    }
+
+    /// What was executed, and by whose descendants.
+    fn follow_exec(&mut self, event: &Event) {
+        let (path, parent_pid) = match &event.kind {
+            EventKind::Exec { path, parent_pid, .. } => (Some(path), *parent_pid),
+            EventKind::Exit { parent_pid, .. } => (None, *parent_pid),
+            EventKind::ExecFailed { .. }
+            | EventKind::Open { .. }
+            | EventKind::OomKill { .. }
+            | EventKind::SignalSent { .. }
+            | EventKind::SignalDelivered { .. }
+            | EventKind::TlsRefused { .. }
+            | EventKind::CgroupMade { .. }
+            | EventKind::CgroupRemoved { .. } => return,
+        };
+        if let Some(path) =
+            path.filter(|path| self.executed.len() < MAX_FILES || self.executed.contains_key(*path))
+        {
+            self.executed.insert(path.clone(), event.at);
+        }
+        let parent = self.processes.get(&parent_pid);
+        if parent.is_some_and(|parent| self.is_from_outside(parent)) {
+            self.process_mut(event.task.pid, event.at).descends_from_outside = true;
+        }
     }
 
     /// The file of a failed exec, and a program that its loader gave up, are asked for once, unless birth already told

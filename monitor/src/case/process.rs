@@ -29,6 +29,8 @@ pub struct Process {
     /// In its own pid namespace; 0 if unknown.
     pub ns_pid: u32,
     pub parent_pid: u32,
+    /// An ancestor was started from outside: `docker exec`, a health check.
+    pub(super) descends_from_outside: bool,
     pub comm: String,
     pub first_seen: BootNs,
     /// What it runs now; `None`: nothing was executed since it was forked, or since gomon looks.
@@ -143,6 +145,7 @@ impl Process {
             pid,
             ns_pid: 0,
             parent_pid: 0,
+            descends_from_outside: false,
             comm: String::new(),
             first_seen: at,
             program: None,

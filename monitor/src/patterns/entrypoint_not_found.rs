@@ -85,8 +85,10 @@ fn wrapped<'a>(case: &'a Case, attempts: &[Attempt<'a>]) -> Option<Finding> {
         _ => None,
     };
     let all: Vec<(&str, &str)> = failed.iter().map(absent).collect::<Option<_>>()?;
-    let ended = process.exit.is_some_and(|exit| exit.shell_code() != 0);
-    let is_wrapped = of_last.origin == Origin::Inside && ended;
+    // A wrapper ends with its child's code, or is the process that failed; an application lives on.
+    let code = process.exit.map(|exit| exit.shell_code()).filter(|code| *code != 0)?;
+    let passes_on = case.init()?.exit.is_some_and(|exit| exit.shell_code() == code);
+    let is_wrapped = of_last.origin == Origin::Inside && passes_on;
     let searched = all.iter().map(|(path, _)| *path).collect();
     let missing = all.last()?.1;
     is_wrapped.then(|| finding(case, of_last, &Absent { command, searched, missing }))
@@ -96,7 +98,8 @@ fn finding(case: &Case, attempt: &Attempt<'_>, absent: &Absent<'_>) -> Finding {
     let command = inert(absent.command).into_owned();
     let missing = inert(absent.missing);
     let by_path = !absent.command.contains('/');
-    let path = absent.searched.first().map_or_else(|| command.clone(), |path| inert(path).into_owned());
+    let path =
+        absent.searched.first().map_or_else(|| command.clone(), |path| inert(path).replace("/./", "/"));
     let is_link = !by_path && !path.starts_with(&*missing);
     let mut evidence = attempt.evidence(case);
     evidence.push(config(format!("the container is told to run \"{command}\"")));

@@ -32,7 +32,8 @@ pub(super) const PATTERN: Pattern = Pattern {
         - The script is fine and its interpreter is not: judged by the interpreter's own mode and capabilities.\n\
         - A missing file: `entrypoint-not-found`.\n\
         - A search along PATH meets a closed directory and goes on: ignored.\n\
-        - A program that is still being written, started by a process that tries again: warning.",
+        - A program that is still being written, started by a process that tries again: warning, and info once it has \
+        started.",
     remedy: "`file-capabilities`: `setcap -r`, or grant the capability (ports below 1024 need none on current Docker). \
         `mode`: `COPY --chmod=0755`. `noexec-mount`: start it from another mount.",
     limits: "Whether seccomp, AppArmor or SELinux refused is not told apart yet: reason `denied`, confidence medium.",
@@ -112,11 +113,9 @@ fn finding(case: &Case, attempt: &Attempt<'_>, culprit: Option<&File>, refusal: 
         evidence.push(config(format!("the container runs as UID {} GID {}", user.uid, user.gid)));
     }
     let is_guess = matches!(refusal, Refusal::Denied | Refusal::DeniedToSomeone);
-    // Who writes a program and starts it may meet a writer that is not done, and tries again.
-    let may_pass = *refusal == Refusal::TextBusy && attempt.origin != Origin::Start;
     let whose = if *path == culprit_path { "it" } else { &culprit_path };
     Finding {
-        severity: if may_pass { Severity::Warning } else { attempt.severity() },
+        severity: severity(case, attempt, refusal),
         confidence: match (is_guess, culprit) {
             (true, _) => Confidence::Medium,
             (false, None) => Confidence::High,
@@ -128,4 +127,12 @@ fn finding(case: &Case, attempt: &Attempt<'_>, culprit: Option<&File>, refusal: 
         evidence,
         at: attempt.at,
     }
+}
+
+/// Who writes a program and starts it may meet a writer that is not done yet, and tries again.
+fn severity(case: &Case, attempt: &Attempt<'_>, refusal: &Refusal) -> Severity {
+    if *refusal != Refusal::TextBusy || attempt.origin == Origin::Start {
+        return attempt.severity();
+    }
+    if case.has_executed_after(&attempt.path, attempt.at) { Severity::Info } else { Severity::Warning }
 }

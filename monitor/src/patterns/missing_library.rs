@@ -131,7 +131,7 @@ fn finding(case: &Case, process: &Process, exit: ExitSeen, name: &str, search: &
         None => "is in no search path".to_owned(),
     };
     Finding {
-        severity: Severity::Error,
+        severity: if case.is_from_outside(process) { Severity::Warning } else { Severity::Error },
         // Without the file's own word a program that gives up with 127 after a failed plugin would look the same.
         confidence: if closure.is_some() { Confidence::Certain } else { Confidence::High },
         subject: library.clone().into_owned(),

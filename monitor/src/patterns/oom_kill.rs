@@ -132,7 +132,11 @@ impl RanOut {
         match self {
             Self::OwnLimit(limit) => format!(", the container at its limit of {}", bytes(limit)),
             Self::Elsewhere(limit, resident) => {
-                format!(", with {} far below the container's limit of {}", bytes(resident), bytes(limit))
+                format!(
+                    ", with {} resident far below the container's limit of {}",
+                    bytes(resident),
+                    bytes(limit)
+                )
             }
             Self::NoLimit => ", the container without a limit of its own".to_owned(),
             Self::Unknown => String::new(),

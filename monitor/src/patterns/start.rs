@@ -170,6 +170,7 @@ fn refused<'a>(case: &'a Case, process: &'a Process) -> impl Iterator<Item = Att
         let origin = match (process.is_runtime_stage(), case.is_init(process)) {
             (true, true) => Origin::Start,
             (true, false) => Origin::Outside,
+            (false, _) if case.is_from_outside(process) => Origin::Outside,
             (false, _) => Origin::Inside,
         };
         // After the point of no return the path is unreadable; then it is the one that the container starts with.
