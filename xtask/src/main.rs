@@ -1,15 +1,19 @@
-//! Project tasks: `cargo xtask setup | fixtures | test | demo`.
+//! Project tasks: `cargo xtask setup | fixtures | test | demo | churn | soak`.
 
+mod agent;
 mod cache;
+mod churn;
 mod command;
 mod demo;
 mod docker;
 mod fixtures;
+mod ground;
 mod kernel;
 mod process;
 mod say;
 mod setup;
 mod test;
+mod units;
 mod workspace;
 
 use std::env;
@@ -40,6 +44,8 @@ enum Task {
     Test(test::Options),
     /// Break real containers in a dozen ways and show what gomon says about each
     Demo(demo::Options),
+    /// Measure: many containers that die at exec; checks that each gets its one verdict
+    Churn(churn::Options),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +64,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Fixtures { with } => fixtures::run(&with)?,
         Task::Test(options) => return test::run(&options),
         Task::Demo(options) => return demo::run(&options),
+        Task::Churn(options) => return churn::run(options),
     }
     Ok(ExitCode::SUCCESS)
 }
