@@ -19,13 +19,14 @@ pub(super) fn run(args: &EventsArgs, global: Global, output: Output) -> Result<E
 
 async fn stream(args: &EventsArgs, global: Global, output: Output) -> Result<Exit, Failure> {
     let wanted = Wanted::new(args.target.as_ref(), &args.selection);
+    let stopped = live::stopped();
     let observer = live::observe(&args.host, None, global)?;
     let epoch = observer.epoch;
     tracing::info!("watching; stop with Ctrl-C");
     let mut pipeline = Pipeline::new(observer);
     let stop = async {
         tokio::select! {
-            () = live::stopped() => {}
+            () = stopped => {}
             () = live::elapsed(args.timeout) => {}
         }
     };
