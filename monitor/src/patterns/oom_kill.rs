@@ -61,7 +61,7 @@ fn finding(case: &Case, process: &Process, oom: &OomSeen) -> Finding {
     evidence.extend(process.exit.map(|exit| ended(exit, &victim)));
     evidence.extend(ran_out.evidence(case));
     let advice = Advice::of(case, process, limit, !matches!(ran_out, RanOut::Elsewhere(..)));
-    evidence.extend(advice.evidence());
+    evidence.extend(advice.evidence(limit));
     Finding {
         severity: Severity::Error,
         confidence: Confidence::Certain,
