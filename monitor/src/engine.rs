@@ -21,6 +21,8 @@ use crate::{
 
 /// Runs that are remembered at once; the longest gone go first.
 const MAX_RUNS: usize = 8192;
+/// A loss is told this long after it happened, at the latest.
+const LOSS_TOLD_NS: u64 = 2 * SECOND;
 /// How long a run is kept after its end, for facts that arrive late.
 const KEEP_VANISHED_NS: u64 = 60 * SECOND;
 /// Containers that are remembered by name after their runs were let go; the longest gone go first.
@@ -39,6 +41,8 @@ pub struct Engine {
     cases: BTreeMap<Run, Case>,
     /// Runs whose patterns must be asked again at that time.
     pending: BTreeSet<(BootNs, Run)>,
+    /// Runs of which one look is pending because of a failed exec.
+    settling: BTreeSet<Run>,
     ledger: Ledger,
     /// What was known of containers whose runs were let go; their diagnoses are in the ledger.
     gone: BTreeMap<ContainerId, Conclusion>,
@@ -69,11 +73,14 @@ impl Engine {
                 if let Some(want) = want {
                     step.wanted.push(Wanted { run: run.clone(), want });
                 }
-                self.after_event(run, &event.kind, &mut step);
+                self.after_event(run, event.task.pid, &event.kind, &mut step);
             }
             Observation::Learned { run, at, fact } => {
-                self.case_mut(run, *at).learn(*at, fact.as_ref().clone());
-                self.ask_patterns(run, &mut step);
+                // A fact of a run that was let go comes too late.
+                if let Some(case) = self.cases.get_mut(run) {
+                    case.learn(*at, fact.as_ref().clone());
+                    self.ask_patterns(run, &mut step);
+                }
             }
             Observation::Vanished { run, at } => {
                 if let Some(case) = self.cases.get_mut(run) {
@@ -99,11 +106,16 @@ impl Engine {
     }
 
     /// Which events can complete a pattern, and which only with time.
-    fn after_event(&mut self, run: &Run, kind: &EventKind, step: &mut Step) {
+    fn after_event(&mut self, run: &Run, pid: u32, kind: &EventKind, step: &mut Step) {
         match kind {
             EventKind::ExecFailed { .. } => {
-                self.pending.insert((BootNs(self.now.0 + EXEC_SETTLE_NS), run.clone()));
+                // One look at a time: it asks again while failures are unsettled.
+                if self.settling.insert(run.clone()) {
+                    self.pending.insert((BootNs(self.now.0 + EXEC_SETTLE_NS), run.clone()));
+                }
             }
+            // A process to which nothing had happened completes no pattern by its end.
+            EventKind::Exit { .. } if self.cases.get(run).is_none_or(|case| case.process(pid).is_none()) => {}
             EventKind::Exit { .. }
             | EventKind::OomKill { .. }
             | EventKind::SignalSent { .. }
@@ -132,8 +144,12 @@ impl Engine {
                 self.let_go(&run);
                 continue;
             }
-            if let Some(case) = self.cases.get_mut(&run) {
-                case.now = until;
+            self.settling.remove(&run);
+            let Some(case) = self.cases.get_mut(&run) else { continue };
+            case.now = until;
+            if case.has_unsettled_exec() {
+                self.settling.insert(run.clone());
+                self.pending.insert((BootNs(until.0 + EXEC_SETTLE_NS), run.clone()));
             }
             self.ask_patterns(&run, step);
         }
@@ -174,6 +190,7 @@ impl Engine {
     fn let_go(&mut self, run: &Run) {
         let conclusion = self.conclude(&run.container);
         self.cases.remove(run);
+        self.settling.remove(run);
         let Some(conclusion) = conclusion.filter(|_| self.case(&run.container).is_none()) else { return };
         if self.gone.len() >= MAX_GONE {
             let oldest = self.gone.iter().min_by_key(|(_, gone)| gone.coverage.to).map(|(id, _)| id.clone());
@@ -241,9 +258,10 @@ impl Engine {
         let first_diagnosis = diagnoses.iter().map(|diagnosis| diagnosis.first_seen).min();
         let from = first_run.into_iter().chain(first_diagnosis).min().unwrap_or(self.now);
         let to = case.and_then(|case| case.vanished_at).unwrap_or(self.now);
+        let concerns = |at: BootNs| at >= from && at <= BootNs(to.0 + LOSS_TOLD_NS);
         let dropped = case.map_or(0, Case::dropped);
         let events_lost =
-            dropped + self.losses.iter().filter(|(at, _)| *at >= from).map(|(_, count)| count).sum::<u64>();
+            dropped + self.losses.iter().filter(|(at, _)| concerns(*at)).map(|(_, count)| count).sum::<u64>();
         Coverage {
             from,
             to,

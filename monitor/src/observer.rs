@@ -34,7 +34,7 @@ use crate::{
     model::{
         container::{CgroupId, ContainerId, Run},
         event::{Event, EventKind},
-        fact::Fact,
+        fact::{Fact, Known},
         observation::{Observation, Wanted},
         time::{BootEpoch, BootNs, MS, SECOND},
     },
@@ -58,6 +58,8 @@ const RESCAN_NS: u64 = 100 * MS;
 pub struct Totals {
     /// Events of a cgroup that could not be found.
     pub unattributed: u64,
+    /// Events of a host cgroup so young that the kernel side did not ignore it yet.
+    pub of_host: u64,
     pub malformed: u64,
 }
 
@@ -235,6 +237,10 @@ impl Observer {
     }
 
     fn happened(&mut self, event: Event) {
+        if self.attribution.is_host(event.cgroup) {
+            self.totals.of_host += 1;
+            return;
+        }
         let run = self.attribution.run(event.cgroup).cloned().or_else(|| self.search(event.cgroup, event.at));
         match run {
             Some(run) => self.queue.push_back(Observation::Happened { run, event }),
@@ -311,6 +317,13 @@ impl Observer {
         }
         for fact in learned.facts {
             let run = learned.run.clone();
+            if let Fact::Config(Known::Unknown(why)) = &fact {
+                tracing::warn!(
+                    container = run.container.short(),
+                    why,
+                    "its configuration is unknown: most patterns cannot tell"
+                );
+            }
             if let Fact::Identity(identity) = &fact
                 && identity.name.is_empty()
                 && !learned.from_socket

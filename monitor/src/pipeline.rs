@@ -15,7 +15,7 @@ use crate::{
         observation::Observation,
         time::{BootNs, SECOND},
     },
-    observer::Observer,
+    observer::{Observer, Totals},
     recording::Recorder,
     sink::{
         metrics::{Dropped, Inspected, Unattributed},
@@ -47,6 +47,7 @@ pub struct Pipeline {
 #[derive(Default)]
 struct Told {
     unattributed: u64,
+    of_host: u64,
     malformed: u64,
 }
 
@@ -115,6 +116,13 @@ impl Pipeline {
         Ok(out)
     }
 
+    /// After the last turn: time has passed up to now, and what waited for it is decided.
+    pub fn settle(&mut self) -> io::Result<Vec<Output>> {
+        let mut out = Vec::new();
+        self.take(Observation::Tick { at: self.observer.horizon() }, &mut out)?;
+        Ok(out)
+    }
+
     fn take(&mut self, observation: Observation, out: &mut Vec<Output>) -> io::Result<()> {
         if let Some(recorder) = &mut self.recorder {
             recorder.record(&observation)?;
@@ -158,9 +166,13 @@ impl Pipeline {
             for _ in self.told.unattributed..totals.unattributed {
                 metrics.unattributed(Unattributed::UnknownCgroup);
             }
+            for _ in self.told.of_host..totals.of_host {
+                metrics.unattributed(Unattributed::NotAContainer);
+            }
             metrics.dropped(Dropped::Undecodable, totals.malformed - self.told.malformed);
         });
-        self.told = Told { unattributed: totals.unattributed, malformed: totals.malformed };
+        let Totals { unattributed, of_host, malformed } = totals;
+        self.told = Told { unattributed, of_host, malformed };
     }
 
     /// Closes the recording; the number of its observations.

@@ -1,7 +1,5 @@
 //! `cargo xtask demo`: breaks real containers in a dozen ways and shows what gomon says about each.
 
-mod agent;
-mod http;
 mod parade;
 mod stage;
 mod verdict;
@@ -11,20 +9,15 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use crate::docker::Daemon;
-use crate::fixtures::{self, Image};
-use crate::setup::{self, Part};
-use crate::{command, kernel, process, say};
-use agent::Agent;
+use crate::agent::{Agent, Diagnosis, Profile, Start, plain};
+use crate::{ground, kernel, process, say};
 use parade::{Act, PARADE};
 use stage::Stage;
-use verdict::{Diagnosis, Outcome};
+use verdict::Outcome;
 
 const VERDICTS: Duration = Duration::from_secs(45);
-/// Where the kernel knows an emulator for the demo's foreign architecture, if it does.
-const ARM64_EMULATOR: &str = "/proc/sys/fs/binfmt_misc/qemu-aarch64";
 
 /// How the demo is run.
 #[derive(clap::Args)]
@@ -36,17 +29,9 @@ pub(crate) struct Options {
 
 /// Fails unless every container got the verdict that it deserves.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    if !command::is_root() {
-        bail!("the demo loads kernel programs and runs containers: run it as root");
-    }
-    if let Some(why) = kernel::refusal() {
-        bail!("this machine cannot run the demo: {why}");
-    }
-    setup::require(&[Part::RustSources, Part::BpfLinker, Part::Tracefs])?;
-    setup::require(&Part::CONTAINERS)?;
-    let _daemon = Daemon::ensure()?;
-    fixtures::ensure(&setup::go::ensure()?, &Image::DEFAULT)?;
-    let agent = Agent::start(options.listen)?;
+    let _daemon = ground::prepare("demo")?;
+    let start = Start { task: "demo", listen: options.listen, profile: Profile::Dev, max_series: None };
+    let agent = start.run()?;
     let _stage = Stage::clear();
     let acts = play()?;
     let diagnoses = collect(&agent, &acts)?;
@@ -62,7 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 fn play() -> Result<Vec<(&'static Act, String)>> {
     let mut played = Vec::new();
     for act in &PARADE {
-        if act.expected == Some("wrong-architecture") && Path::new(ARM64_EMULATOR).exists() {
+        if act.expected == Some("wrong-architecture") && kernel::emulates_arm64() {
             say::warning("this kernel runs arm64 binaries in an emulator, so that act is left out");
             continue;
         }
@@ -77,7 +62,7 @@ fn collect(agent: &Agent, acts: &[(&Act, String)]) -> Result<Vec<Diagnosis>> {
     say::progress("waiting for the verdicts");
     let mut answer = Ok(Vec::new());
     process::wait_until(VERDICTS, || {
-        answer = http::get_ok(agent.address, "/api/v1/diagnoses").and_then(|json| verdict::parse(&json));
+        answer = agent.diagnoses();
         let Ok(diagnoses) = &answer else { return false };
         acts.iter().all(|(act, id)| verdict::judge(act, id, diagnoses).is_right())
     });
@@ -96,7 +81,7 @@ fn show(acts: &[(&Act, String)], diagnoses: &[Diagnosis]) -> usize {
         match outcome {
             Outcome::Right(None) => say::result("  right: expected nothing, and gomon found nothing"),
             Outcome::Right(Some(named)) => {
-                say::result(format_args!("  right: {}", heading(&named)));
+                say::result(format_args!("  right: {}", named.heading()));
                 details(&named);
             }
             Outcome::Silent => {
@@ -105,7 +90,7 @@ fn show(acts: &[(&Act, String)], diagnoses: &[Diagnosis]) -> usize {
             Outcome::Wrong(others) => {
                 say::result(format_args!("  WRONG: expected {expected}, and gomon said"));
                 for other in others {
-                    say::result(format_args!("  {}", heading(&other)));
+                    say::result(format_args!("  {}", other.heading()));
                     details(&other);
                 }
             }
@@ -114,38 +99,21 @@ fn show(acts: &[(&Act, String)], diagnoses: &[Diagnosis]) -> usize {
     right
 }
 
-fn heading(diagnosis: &Diagnosis) -> String {
-    format!("{} ({}, {})", diagnosis.pattern, diagnosis.severity, diagnosis.confidence)
-}
-
 fn details(diagnosis: &Diagnosis) {
-    say::result(format_args!("    {}", plain(&diagnosis.summary)));
-    for evidence in &diagnosis.evidence {
-        say::result(format_args!("    - {}: {}", plain(&evidence.source), plain(&evidence.fact)));
+    for line in diagnosis.details() {
+        say::result(format_args!("    {line}"));
     }
-    for line in diagnosis.remedy.lines() {
-        say::result(format_args!("    > {}", plain(line)));
-    }
-}
-
-/// Names come from containers, and the terminal is ours.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn show_metrics(agent: &Agent) -> Result<()> {
-    let metrics = http::get_ok(agent.address, "/metrics")?;
+    let metrics = agent.metrics()?;
     say::result("");
     say::result(format_args!("What Prometheus would scrape from http://{}/metrics:", agent.address));
-    for line in metrics.lines().filter(|line| counts_diagnoses(line)) {
-        say::result(format_args!("  {}", plain(line)));
+    // Counters exist at zero for every pattern; those tell nothing here.
+    for sample in metrics.samples("gomon_diagnoses_total").filter(|sample| sample.count() > 0) {
+        say::result(format_args!("  {}", plain(sample.line)));
     }
     Ok(())
-}
-
-/// Counters exist at zero for every pattern; those tell nothing here.
-fn counts_diagnoses(line: &str) -> bool {
-    line.starts_with("gomon_diagnoses_total") && !line.ends_with(" 0")
 }
 
 fn show_next(program: &Path) {
@@ -160,21 +128,4 @@ fn show_next(program: &Path) {
         "  {gomon} doctor                        what gomon can and cannot see on this machine"
     ));
     say::result("  docs/                                 the same to read");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_counters_above_zero_are_shown() {
-        assert!(counts_diagnoses("gomon_diagnoses_total{pattern=\"oom-kill\"} 1"));
-        assert!(!counts_diagnoses("gomon_diagnoses_total{pattern=\"oom-kill\"} 0"));
-        assert!(!counts_diagnoses("# HELP gomon_diagnoses_total Diagnoses"));
-    }
-
-    #[test]
-    fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(plain("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
-    }
 }

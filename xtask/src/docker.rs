@@ -1,5 +1,7 @@
 //! A Docker daemon for tests: the one that answers, or one that is started here and stopped at the end.
 
+mod labelled;
+
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -8,6 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+
+pub(crate) use labelled::Labelled;
 
 use crate::{cache, command, process, say, setup};
 

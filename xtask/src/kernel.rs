@@ -1,7 +1,12 @@
-//! Whether this kernel lets this process load programs, found out without loading one.
+//! What this kernel lets this process do: load programs, found out without loading one; run foreign ones.
 
 use std::fs;
 use std::path::Path;
+
+/// Whether the kernel knows an emulator for arm64 programs, so that they run here.
+pub(crate) fn emulates_arm64() -> bool {
+    Path::new("/proc/sys/fs/binfmt_misc/qemu-aarch64").exists()
+}
 
 /// Why programs would be refused, and what to do about it.
 pub(crate) fn refusal() -> Option<String> {

@@ -1,16 +1,20 @@
-//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario`.
+//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario | churn | soak`.
 
+mod agent;
 mod cache;
+mod churn;
 mod command;
 mod demo;
 mod docker;
 mod fixtures;
+mod ground;
 mod kernel;
 mod process;
 mod say;
 mod scenario;
 mod setup;
 mod test;
+mod units;
 mod workspace;
 
 use std::env;
@@ -43,6 +47,8 @@ enum Task {
     Demo(demo::Options),
     /// Cut one container out of a recording and keep it as a test of a pattern
     Scenario(scenario::Options),
+    /// Measure: many containers that die at exec; checks that each gets its one verdict
+    Churn(churn::Options),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +68,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Test(options) => return test::run(&options),
         Task::Demo(options) => return demo::run(&options),
         Task::Scenario(options) => return scenario::run(&options),
+        Task::Churn(options) => return churn::run(options),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -38,7 +38,12 @@ pub(crate) fn stop(mut child: Child, name: &str, patience: Duration) {
 }
 
 /// Whether the condition came true in time.
-pub(crate) fn wait_until(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
+pub(crate) fn wait_until(patience: Duration, condition: impl FnMut() -> bool) -> bool {
+    poll(patience, PAUSE, condition)
+}
+
+/// The same, with a pause of its own between two looks.
+pub(crate) fn poll(patience: Duration, pause: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + patience;
     loop {
         if condition() {
@@ -47,7 +52,7 @@ pub(crate) fn wait_until(patience: Duration, mut condition: impl FnMut() -> bool
         if Instant::now() > deadline {
             return false;
         }
-        thread::sleep(PAUSE);
+        thread::sleep(pause);
     }
 }
 

@@ -161,6 +161,12 @@ impl Case {
         self.entrypoint.get()?.file.get()?.present()?.elf()?.go.get()?.as_ref()
     }
 
+    /// An exec failed a moment ago, and the same task may still succeed with another path.
+    pub fn has_unsettled_exec(&self) -> bool {
+        let is_young = |failure: &ExecFailure| self.now.since(failure.at) < EXEC_SETTLE_NS;
+        self.processes().any(|process| process.exit.is_none() && process.exec_failures.iter().any(is_young))
+    }
+
     /// Takes one fact.
     pub fn learn(&mut self, at: BootNs, fact: Fact) {
         self.now = self.now.max(at);

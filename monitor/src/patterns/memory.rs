@@ -42,6 +42,15 @@ impl Advice {
         if victim.go_started.is_none() && !(case.is_init(victim) && case.go().is_some()) {
             return Self::NotGo;
         }
+        Self::of_go(case, limit)
+    }
+
+    /// Of a victim that nobody saw: most likely what the container starts with.
+    pub(super) fn of_entrypoint(case: &Case, limit: Option<u64>) -> Self {
+        if case.go().is_some() { Self::of_go(case, limit) } else { Self::NotGo }
+    }
+
+    fn of_go(case: &Case, limit: Option<u64>) -> Self {
         let setting = case.config.get().and_then(|config| config.env.get("GOMEMLIMIT"));
         match (setting, setting.and_then(|text| go_memory_limit(text)), limit) {
             (Some(_), Some(go), Some(limit)) if go >= limit => Self::GoLimitTooHigh(go),

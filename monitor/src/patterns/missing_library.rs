@@ -2,14 +2,14 @@
 
 use super::{
     Need, Pattern,
-    start::ended,
+    start::{ended, past, unseen_end},
     wording::{counted, files, kernel},
 };
 use crate::{
     case::{Case, ExitSeen, LOADER_EXIT, LibrarySearch, Process},
     model::{
-        diagnosis::{Confidence, Finding, Severity},
-        fact::{LibcKind, Libraries},
+        diagnosis::{Confidence, Evidence, Finding, Severity},
+        fact::{LibcKind, Libraries, MissingLibrary, RuntimeState},
         text::inert,
         time::MS,
     },
@@ -27,7 +27,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         loading shared library libfoo.so: No such file or directory (needed by /app/server)`. Exit code 127.",
     evidence: "`execve` succeeds; all opens of one library name fail; the process exits with 127 within a second and the \
         Go runtime never starts in it. The closure of DT_NEEDED over the container's root confirms the name and says who \
-        wants it.",
+        wants it. Of a container that was dead before gomon looked: exit code 127 and that closure (high).",
     look_alikes: "- With LD_LIBRARY_PATH a healthy start fails to open dozens of candidates before each success: a name \
         that was found in the end is ignored.\n\
         - A library that a running program loads with dlopen: no exit.\n\
@@ -41,6 +41,36 @@ pub(super) const PATTERN: Pattern = Pattern {
 };
 
 fn matches(case: &Case) -> Vec<Finding> {
+    let mut found = seen(case);
+    if found.is_empty() {
+        found.extend(unseen(case));
+    }
+    found
+}
+
+/// It was over before gomon looked: its own dependency list and the loaders' exit code have to do.
+fn unseen(case: &Case) -> Option<Finding> {
+    let is_loader_exit = |state: &RuntimeState| state.exit_code == Some(i64::from(LOADER_EXIT));
+    let (at, state) = unseen_end(case).filter(|(_, state)| is_loader_exit(state))?;
+    let file = case.entrypoint.get()?.file.get()?.present()?;
+    let elf = file.elf()?;
+    let missing = elf.libraries.get()?.missing.first()?;
+    let (program, library) = (inert(&file.path), inert(&missing.name));
+    Some(Finding {
+        severity: Severity::Error,
+        confidence: Confidence::High,
+        summary: format!(
+            "{program} cannot start: shared library {library}{} is in no search path",
+            wanted(missing, &program)
+        ),
+        subject: library.clone().into_owned(),
+        evidence: vec![past(state), listed(missing)],
+        remedy: install(case, &library, elf.go.get().is_some_and(Option::is_some)),
+        at,
+    })
+}
+
+fn seen(case: &Case) -> Vec<Finding> {
     case.processes()
         .filter(|process| process.program.is_some() && process.go_started.is_none())
         .filter_map(|process| {
@@ -95,22 +125,11 @@ fn finding(case: &Case, process: &Process, exit: ExitSeen, name: &str, search: &
         evidence.push(kernel(search.last_at, format!("open(\"{}\") failed with {errno}", inert(path))));
     }
     evidence.push(ended(exit, &program));
-    if let Some(missing) = missing {
-        evidence.push(files(format!(
-            "{} needs {library} (DT_NEEDED); searched: {}",
-            inert(&missing.wanted_by),
-            inert(&missing.searched.join(", "))
-        )));
-    }
-    if let Some(rejected) = rejected {
-        evidence.push(files(format!(
-            "{} is passed over: {}",
-            inert(&rejected.path),
-            inert(&rejected.reason)
-        )));
-    }
-    let wanted = missing.map(|missing| inert(&missing.wanted_by)).filter(|wanted_by| *wanted_by != program);
-    let wanted = wanted.map_or_else(String::new, |wanted_by| format!(", wanted by {wanted_by},"));
+    evidence.extend(missing.map(listed));
+    evidence.extend(rejected.map(|rejected| {
+        files(format!("{} is passed over: {}", inert(&rejected.path), inert(&rejected.reason)))
+    }));
+    let wanted = missing.map_or_else(String::new, |missing| wanted(missing, &program));
     let problem = match (rejected, &search.refused) {
         (Some(rejected), _) => {
             format!("is at {} and cannot be used: {}", inert(&rejected.path), inert(&rejected.reason))
@@ -137,7 +156,29 @@ fn finding(case: &Case, process: &Process, exit: ExitSeen, name: &str, search: &
     }
 }
 
+/// What the file that wants it says, as evidence.
+fn listed(missing: &MissingLibrary) -> Evidence {
+    files(format!(
+        "{} needs {} (DT_NEEDED); searched: {}",
+        inert(&missing.wanted_by),
+        inert(&missing.name),
+        inert(&missing.searched.join(", "))
+    ))
+}
+
+/// Who wants it, where that is not the program itself.
+fn wanted(missing: &MissingLibrary, program: &str) -> String {
+    let wanted_by = inert(&missing.wanted_by);
+    if wanted_by == program { String::new() } else { format!(", wanted by {wanted_by},") }
+}
+
 fn remedy(case: &Case, process: &Process, library: &str) -> String {
+    let program = process.program.as_ref().and_then(|program| case.file(&program.interpreter));
+    let go = program.and_then(|file| file.present()?.elf()?.go.get()?.as_ref());
+    install(case, library, go.is_some())
+}
+
+fn install(case: &Case, library: &str, is_go: bool) -> String {
     let is_musl = matches!(case.libc.get(), Some(Some(libc)) if libc.kind == LibcKind::Musl);
     let install = if is_musl {
         format!("RUN apk add --no-cache <the package that has {library}>")
@@ -146,9 +187,7 @@ fn remedy(case: &Case, process: &Process, library: &str) -> String {
             "RUN apt-get update && apt-get install -y --no-install-recommends <the package that has {library}>"
         )
     };
-    let program = process.program.as_ref().and_then(|program| case.file(&program.interpreter));
-    let go = program.and_then(|file| file.present()?.elf()?.go.get()?.as_ref());
-    if go.is_some() {
+    if is_go {
         format!("{install}\n# or link without C libraries\nRUN CGO_ENABLED=0 go build -o /out/app .")
     } else {
         install

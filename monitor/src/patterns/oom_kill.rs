@@ -5,7 +5,7 @@ use monitor_common::probe::Probe;
 use super::{
     Need, Pattern,
     memory::{self, Advice},
-    start::ended,
+    start::{ended, past, unseen_end},
     wording::{bytes, config, kernel},
 };
 use crate::{
@@ -16,6 +16,9 @@ use crate::{
     },
 };
 
+/// The exit code of a container whose PID 1 was ended by SIGKILL.
+const SIGKILLED: i64 = 137;
+
 pub(super) const PATTERN: Pattern = Pattern {
     id: "oom-kill",
     severity: Severity::Error,
@@ -23,7 +26,8 @@ pub(super) const PATTERN: Pattern = Pattern {
     symptom: "Exit code 137, `OOMKilled: true`. When a child was the victim the container may live on, and \
         `OOMKilled` stays false while it runs.",
     evidence: "The kernel's `mark_victim` names a process of the container. Its resident memory is held against the \
-        configured limit and against GOMEMLIMIT.",
+        configured limit and against GOMEMLIMIT. Of a container that was dead before gomon looked: the runtime's flag \
+        `OOMKilled` (high).",
     look_alikes: "- `docker kill`, `docker rm -f` and the end of the grace period also give 137: no victim is marked.\n\
         - The end of a pid namespace kills all its processes: no victim is marked.\n\
         - `GOMEMLIMIT=400Mi` ends a Go program at once with code 2: not memory, but spelling.",
@@ -36,7 +40,35 @@ pub(super) const PATTERN: Pattern = Pattern {
 };
 
 fn matches(case: &Case) -> Vec<Finding> {
-    case.processes().filter_map(|process| Some(finding(case, process, process.oom.as_ref()?))).collect()
+    let seen = case.processes().filter_map(|process| Some(finding(case, process, process.oom.as_ref()?)));
+    let mut found: Vec<Finding> = seen.collect();
+    if found.is_empty() {
+        found.extend(unseen(case));
+    }
+    found
+}
+
+/// It was over before gomon looked; the runtime has noted that memory ran out.
+fn unseen(case: &Case) -> Option<Finding> {
+    let (at, state) = unseen_end(case).filter(|(_, state)| state.oom_killed)?;
+    let victim = if state.exit_code == Some(SIGKILLED) { "PID 1" } else { "a process of the container" };
+    let mut noted = past(state);
+    noted.fact.push_str(", OOMKilled");
+    let limit = case.config.get().and_then(|config| config.memory_limit_bytes);
+    let ran_out = case.config.get().map_or(RanOut::Unknown, |_| RanOut::of(limit, None));
+    let mut evidence = vec![noted];
+    evidence.extend(ran_out.evidence(case));
+    let advice = Advice::of_entrypoint(case, limit);
+    evidence.extend(advice.evidence(limit));
+    Some(Finding {
+        severity: Severity::Error,
+        confidence: Confidence::High,
+        subject: victim.to_owned(),
+        summary: format!("{victim} was killed for lack of memory{}", ran_out.says()),
+        remedy: advice.remedy(limit),
+        evidence,
+        at,
+    })
 }
 
 fn finding(case: &Case, process: &Process, oom: &OomSeen) -> Finding {

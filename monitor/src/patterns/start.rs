@@ -140,7 +140,7 @@ pub(super) fn ended(exit: ExitSeen, who: &str) -> Evidence {
 }
 
 /// What the runtime remembers, as evidence.
-fn past(state: &RuntimeState) -> Evidence {
+pub(super) fn past(state: &RuntimeState) -> Evidence {
     let mut fact = format!("the runtime reports status {}", inert(&state.status));
     if let Some(code) = state.exit_code {
         // Writing to a String cannot fail.
@@ -199,11 +199,17 @@ fn checked(case: &Case) -> Option<Attempt<'_>> {
 
 /// The container was dead, or between two lives, when gomon came.
 fn over(case: &Case) -> Option<Attempt<'_>> {
-    let (at, state) = case.runtime_state.as_ref()?;
+    let (at, state) = unseen_end(case)?;
     // What docker and containerd report when a command cannot be started, 139 for one that is cut off.
     let failed = state.exit_code.is_some_and(|code| matches!(code, 1 | 126 | 127 | 128 | 139 | 255));
+    failed.then(|| at_entrypoint(case, at, Seen::Past(state)))
+}
+
+/// What the runtime remembers of a life that ended before gomon looked.
+pub(super) fn unseen_end(case: &Case) -> Option<(BootNs, &RuntimeState)> {
+    let (at, state) = case.runtime_state.as_ref()?;
     let is_over = !matches!(state.status.as_str(), "running" | "paused");
-    (is_over && failed && !case.from_birth).then(|| at_entrypoint(case, *at, Seen::Past(state)))
+    (is_over && !case.from_birth).then_some((*at, state))
 }
 
 fn at_entrypoint<'a>(case: &'a Case, at: BootNs, seen: Seen<'a>) -> Attempt<'a> {

@@ -10,23 +10,23 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{PATIENCE, Running, gomon, wait_for};
+use super::{Finished, PATIENCE, Running, gomon, wait_for};
 
 /// An agent of this test alone; ends when dropped.
-pub struct Agent {
-    pub address: SocketAddr,
+pub(crate) struct Agent {
+    pub(crate) address: SocketAddr,
     running: Running,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Agent {
     /// Starts one and waits until it sees.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// The same with variables of its environment.
-    pub fn start_with(variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(variables: &[(&str, &str)]) -> Self {
         let address = free_address();
         let dir = tempfile::tempdir().expect("a directory for the agent");
         let (config, socket) = (dir.path().join("gomon.yaml"), dir.path().join("gomon.sock"));
@@ -39,39 +39,44 @@ impl Agent {
             assert_eq!(running.ended(), None, "the agent ended: {}", running.stderr());
             get(address, "/readyz").filter(|(status, _)| *status == 200)
         });
-        Self { address, running, _dir: dir }
+        Self { address, running, dir }
     }
 
-    pub fn pid(&self) -> u32 {
-        self.running.pid()
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join("gomon.sock")
     }
 
-    pub fn log(&self) -> String {
+    /// Tells it to stop; how it ended.
+    pub(crate) fn stop(self) -> Finished {
+        self.running.stop()
+    }
+
+    pub(crate) fn log(&self) -> String {
         self.running.stderr()
     }
 
     /// A page that must be there.
-    pub fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         let (status, body) = get(self.address, path).expect("the agent answers");
         assert_eq!(status, 200, "{path}: {body}");
         body
     }
 
     /// The diagnoses of the container with this id.
-    pub fn diagnoses(&self, id: &str) -> Vec<Value> {
+    pub(crate) fn diagnoses(&self, id: &str) -> Vec<Value> {
         let text = self.get(&format!("/api/v1/diagnoses?container={id}"));
         let value: Value = serde_json::from_str(&text).expect("the API speaks JSON");
         assert_eq!(value["schema_version"], 1);
         value["diagnoses"].as_array().expect("a list").clone()
     }
 
-    pub fn metrics(&self) -> Series {
+    pub(crate) fn metrics(&self) -> Series {
         Series::parse(&self.get("/metrics"))
     }
 }
 
 /// All samples of a scrape.
-pub struct Series(Vec<(String, BTreeMap<String, String>, f64)>);
+pub(crate) struct Series(Vec<(String, BTreeMap<String, String>, f64)>);
 
 impl Series {
     fn parse(text: &str) -> Self {
@@ -80,7 +85,7 @@ impl Series {
     }
 
     /// The samples of a metric that have all these labels.
-    pub fn of<'a>(
+    pub(crate) fn of<'a>(
         &'a self,
         name: &'a str,
         labels: &'a [(&'a str, &'a str)],
@@ -95,7 +100,7 @@ impl Series {
     }
 
     /// The sum of these samples; `None` if there is none.
-    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         self.of(name, labels).map(|(_, value)| value).reduce(|a, b| a + b)
     }
 }
@@ -115,7 +120,7 @@ fn sample(line: &str) -> Option<(String, BTreeMap<String, String>, f64)> {
 }
 
 /// An address that nobody listens on.
-pub fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port")
 }
 
@@ -132,7 +137,7 @@ fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
 }
 
 /// promtool, on PATH or where `cargo xtask setup` keeps it.
-pub fn promtool() -> Option<PathBuf> {
+pub(crate) fn promtool() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));

@@ -9,38 +9,38 @@ use super::{need_live_machine, unique, wait_for};
 
 /// What a `docker` command said, and its exit code.
 #[derive(Debug, Clone)]
-pub struct Said {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// Runs `docker`, whatever comes of it.
-pub fn docker(args: &[&str]) -> Said {
+pub(crate) fn docker(args: &[&str]) -> Said {
     let output = Command::new("docker").args(args).stdin(Stdio::null()).output().expect("docker starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
 }
 
 /// Runs a `docker` command that must succeed; its output.
-pub fn docker_ok(args: &[&str]) -> String {
+pub(crate) fn docker_ok(args: &[&str]) -> String {
     let said = docker(args);
-    assert_eq!(said.code, Some(0), "docker {args:?}: {said:?}");
+    assert_eq!(said.code, Some(0), "docker {args:?}: {}", said.err);
     said.out
 }
 
 /// A container by its name; removed when dropped.
 #[derive(Debug)]
-pub struct Container {
-    pub name: String,
-    pub image: String,
+pub(crate) struct Container {
+    pub(crate) name: String,
+    pub(crate) image: String,
     options: Vec<String>,
     command: Vec<String>,
 }
 
 impl Container {
     /// One that does not exist yet. `image` is the short name of a fixture image.
-    pub fn new(what: &str, image: &str, command: &[&str]) -> Self {
+    pub(crate) fn new(what: &str, image: &str, command: &[&str]) -> Self {
         need_live_machine();
         Self {
             name: unique(what),
@@ -52,7 +52,7 @@ impl Container {
 
     /// Further options of `docker run`.
     #[must_use]
-    pub fn with(mut self, options: &[&str]) -> Self {
+    pub(crate) fn with(mut self, options: &[&str]) -> Self {
         self.options.extend(options.iter().map(|&option| option.to_owned()));
         self
     }
@@ -67,22 +67,22 @@ impl Container {
     }
 
     /// Runs it to its end, or to the error that keeps it from starting.
-    pub fn run(&self) -> Said {
+    pub(crate) fn run(&self) -> Said {
         docker(&self.line(&["run"]))
     }
 
     /// Starts it in the background.
-    pub fn start(&self) -> Said {
+    pub(crate) fn start(&self) -> Said {
         docker(&self.line(&["run", "--detach"]))
     }
 
     /// Creates it without starting it.
-    pub fn create(&self) -> String {
+    pub(crate) fn create(&self) -> String {
         docker_ok(&self.line(&["create"]))
     }
 
     /// Starts it in the background and waits for its first word, `ready`.
-    pub fn serve(&self) {
+    pub(crate) fn serve(&self) {
         let said = self.start();
         assert_eq!(said.code, Some(0), "{self:?}: {said:?}");
         wait_for(&format!("{} to be ready", self.name), || {
@@ -91,24 +91,24 @@ impl Container {
     }
 
     /// A field of `docker inspect`.
-    pub fn inspect(&self, template: &str) -> String {
+    pub(crate) fn inspect(&self, template: &str) -> String {
         docker_ok(&["inspect", "--format", template, &self.name])
     }
 
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.inspect("{{.Id}}")
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.inspect("{{.State.Pid}}").parse().expect("a process id")
     }
 
     /// Waits for its end; its exit code.
-    pub fn wait(&self) -> i32 {
+    pub(crate) fn wait(&self) -> i32 {
         docker_ok(&["wait", &self.name]).parse().expect("an exit code")
     }
 
-    pub fn remove(&self) {
+    pub(crate) fn remove(&self) {
         docker(&["rm", "--force", "--volumes", &self.name]);
     }
 }
@@ -123,7 +123,7 @@ impl Drop for Container {
 }
 
 /// Removes the containers of test runs that were killed.
-pub fn remove_left_over() {
+pub(crate) fn remove_left_over() {
     let names = docker(&["ps", "--all", "--filter", "name=^gomon-live-", "--format", "{{.Names}}"]).out;
     for name in names.lines() {
         let pid = name.trim_start_matches("gomon-live-").split('-').next().unwrap_or_default();

@@ -18,27 +18,27 @@ const GOMON: &str = env!("CARGO_BIN_EXE_gomon");
 
 /// How a command ended and what it said.
 #[derive(Debug)]
-pub struct Finished {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Finished {
     /// Standard output as one JSON document.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
     /// The exit code must be this one.
-    pub fn exits(self, code: i32) -> Self {
+    pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self
     }
 }
 
 /// A command line of `gomon` that no configuration of this machine influences.
-pub fn gomon(args: &[&str]) -> Command {
+pub(crate) fn gomon(args: &[&str]) -> Command {
     need_live_machine();
     let mut command = tied(GOMON);
     command.args(args).env_remove("RUST_LOG").stdin(Stdio::null());
@@ -49,14 +49,14 @@ pub fn gomon(args: &[&str]) -> Command {
 }
 
 /// Runs a command to its end.
-pub fn run(mut command: Command) -> Finished {
+pub(crate) fn run(mut command: Command) -> Finished {
     let output = command.output().expect("gomon starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Finished { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
 /// `gomon` as a user without privileges, from a place that this user can reach.
-pub fn gomon_as_nobody(args: &[&str]) -> Finished {
+pub(crate) fn gomon_as_nobody(args: &[&str]) -> Finished {
     need_live_machine();
     let dir = tempfile::tempdir().expect("a directory for the program");
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("the directory can be opened");
@@ -69,7 +69,7 @@ pub fn gomon_as_nobody(args: &[&str]) -> Finished {
 }
 
 /// A `gomon` in the background; ended when dropped. What it writes goes to files.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     dir: TempDir,
     name: String,
@@ -77,7 +77,7 @@ pub struct Running {
 
 impl Running {
     /// Starts it.
-    pub fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let name = format!("{command:?}");
         let dir = tempfile::tempdir().expect("a directory for what it writes");
         let file = |name| File::create(dir.path().join(name)).expect("a file for what it writes");
@@ -86,7 +86,7 @@ impl Running {
     }
 
     /// Starts `gomon -v …` and waits until it watches.
-    pub fn watching(args: &[&str]) -> Self {
+    pub(crate) fn watching(args: &[&str]) -> Self {
         let mut command = gomon(&["-v"]);
         command.args(args);
         let mut running = Self::start(command);
@@ -99,20 +99,20 @@ impl Running {
     }
 
     /// A place for its files.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn stdout(&self) -> String {
+    pub(crate) fn stdout(&self) -> String {
         fs::read_to_string(self.path("out")).unwrap_or_default()
     }
 
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         fs::read_to_string(self.path("err")).unwrap_or_default()
     }
 
     /// The whole lines that it has printed, as JSON.
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         let text = self.stdout();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole
@@ -122,24 +122,20 @@ impl Running {
     }
 
     /// Its status, once it has ended.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("its status can be asked for")
     }
 
     /// Waits until it ends by itself.
-    pub fn finish(mut self) -> Finished {
+    pub(crate) fn finish(mut self) -> Finished {
         let status = wait_for(&format!("the end of {}", self.name), || self.ended());
         Finished { code: status.code(), stdout: self.stdout(), stderr: self.stderr() }
     }
 
     /// Tells it to stop and waits for its end.
-    pub fn stop(self) -> Finished {
+    pub(crate) fn stop(self) -> Finished {
         self.signal(Signal::TERM);
         self.finish()
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     fn signal(&self, signal: Signal) {

@@ -31,13 +31,12 @@ enum Finale {
 struct Verdict {
     pattern: &'static str,
     severity: &'static str,
-    confidence: &'static str,
     /// Each of these is in the subject or in the summary.
     says: &'static [&'static str],
 }
 
 /// One container of a test.
-pub struct Scene {
+pub(crate) struct Scene {
     container: Container,
     finale: Finale,
     /// What its exit code is to be, so that the test is known to test what it says.
@@ -49,7 +48,7 @@ pub struct Scene {
 }
 
 /// A healthy container of a fixture image that ends with one of `exits`.
-pub fn scene(
+pub(crate) fn scene(
     what: &str,
     image: &'static str,
     command: &'static [&'static str],
@@ -67,46 +66,40 @@ pub fn scene(
 
 impl Scene {
     /// Options of `docker run`.
-    pub fn with(mut self, options: &[&str]) -> Self {
+    pub(crate) fn with(mut self, options: &[&str]) -> Self {
         self.container = self.container.with(options);
         self
     }
 
     /// It gets this diagnosis, certain and an error, and none besides.
-    pub fn fails(mut self, pattern: &'static str, says: &'static [&'static str]) -> Self {
-        self.verdict = Some(Verdict { pattern, severity: "error", confidence: "certain", says });
-        self
-    }
-
-    /// Less sure.
-    pub fn confidence(mut self, confidence: &'static str) -> Self {
-        self.verdict = self.verdict.map(|verdict| Verdict { confidence, ..verdict });
+    pub(crate) fn fails(mut self, pattern: &'static str, says: &'static [&'static str]) -> Self {
+        self.verdict = Some(Verdict { pattern, severity: "error", says });
         self
     }
 
     /// Less severe.
-    pub fn severity(mut self, severity: &'static str) -> Self {
+    pub(crate) fn severity(mut self, severity: &'static str) -> Self {
         self.verdict = self.verdict.map(|verdict| Verdict { severity, ..verdict });
         self
     }
 
     /// Stopped after it said that it is ready.
-    pub fn stopped(self, grace: &'static str) -> Self {
+    pub(crate) fn stopped(self, grace: &'static str) -> Self {
         Self { finale: Finale::Stopped { grace }, ..self }
     }
 
     /// Killed after it said that it is ready.
-    pub fn killed(self) -> Self {
+    pub(crate) fn killed(self) -> Self {
         Self { finale: Finale::Killed, ..self }
     }
 
     /// Removed by force after it said that it is ready.
-    pub fn removed(self) -> Self {
+    pub(crate) fn removed(self) -> Self {
         Self { finale: Finale::Removed, ..self }
     }
 
     /// Somebody runs a command in it before the end.
-    pub fn visited(self, command: &'static [&'static str], exit: i32) -> Self {
+    pub(crate) fn visited(self, command: &'static [&'static str], exit: i32) -> Self {
         Self { visited: Some((command, exit)), ..self }
     }
 
@@ -184,7 +177,7 @@ impl Verdict {
         for (field, expected) in [
             ("/pattern", self.pattern),
             ("/severity", self.severity),
-            ("/confidence", self.confidence),
+            ("/confidence", "certain"),
             ("/target/name", &container.name),
             ("/target/image", &container.image),
             ("/target/runtime", "docker"),
@@ -209,7 +202,7 @@ impl Verdict {
 }
 
 /// Plays all scenes and checks what the agent says about each, also after everything has come in.
-pub fn play(agent: &Agent, mut scenes: Vec<Scene>) {
+pub(crate) fn play(agent: &Agent, mut scenes: Vec<Scene>) {
     let waiting = Mutex::new(scenes.iter_mut());
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {

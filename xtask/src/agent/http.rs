@@ -11,13 +11,13 @@ const LIMIT: u64 = 64 << 20;
 
 /// Status and body of an answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
 }
 
 /// Asks with HTTP/1.0, so that the answer ends with the connection and is never chunked.
-pub(super) fn get(address: SocketAddr, path: &str) -> Result<Answer> {
+pub(crate) fn get(address: SocketAddr, path: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
         .with_context(|| format!("the agent does not listen on {address}"))?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -30,7 +30,7 @@ pub(super) fn get(address: SocketAddr, path: &str) -> Result<Answer> {
 }
 
 /// The body of an answer that must be a success.
-pub(super) fn get_ok(address: SocketAddr, path: &str) -> Result<String> {
+pub(crate) fn get_ok(address: SocketAddr, path: &str) -> Result<String> {
     match get(address, path)? {
         Answer { status: 200, body } => Ok(body),
         Answer { status, body } => bail!("GET {path} was answered with {status}: {body}"),
