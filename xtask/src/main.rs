@@ -12,6 +12,7 @@ mod kernel;
 mod process;
 mod say;
 mod setup;
+mod soak;
 mod test;
 mod units;
 mod workspace;
@@ -46,6 +47,8 @@ enum Task {
     Demo(demo::Options),
     /// Measure: many containers that die at exec; checks that each gets its one verdict
     Churn(churn::Options),
+    /// Measure: everyday Docker activity that is healthy; checks that gomon finds nothing in it
+    Soak(soak::Options),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +68,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Test(options) => return test::run(&options),
         Task::Demo(options) => return demo::run(&options),
         Task::Churn(options) => return churn::run(options),
+        Task::Soak(options) => return soak::run(options),
     }
     Ok(ExitCode::SUCCESS)
 }
