@@ -1,6 +1,6 @@
 //! Which container a cgroup belongs to, from its path. Pure; the tree of cgroups is walked elsewhere.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::container::{CgroupId, ContainerId, Run, Runtime};
 
@@ -57,6 +57,9 @@ pub struct Attribution {
     runs: HashMap<CgroupId, Run>,
     /// The first cgroup of each container in its present life, with its path.
     first: HashMap<ContainerId, (CgroupId, String)>,
+    /// Cgroups that are no container's: events of theirs that slip out before the kernel side ignores them are known
+    /// for what they are.
+    host: HashSet<CgroupId>,
 }
 
 impl Attribution {
@@ -65,7 +68,10 @@ impl Attribution {
         if let Some(run) = self.runs.get(&cgroup) {
             return Placed::Inside(run.clone());
         }
-        let Some(container) = container_of(path) else { return Placed::Host };
+        let Some(container) = container_of(path) else {
+            self.host.insert(cgroup);
+            return Placed::Host;
+        };
         if let Some((first, _)) = self.first.get(&container) {
             let run = Run { container, cgroup: *first };
             self.runs.insert(cgroup, run.clone());
@@ -79,6 +85,7 @@ impl Attribution {
 
     /// A cgroup is gone; the run that ends with it.
     pub fn remove(&mut self, cgroup: CgroupId) -> Option<Run> {
+        self.host.remove(&cgroup);
         let run = self.runs.remove(&cgroup)?;
         if run.cgroup != cgroup {
             return None;
@@ -93,16 +100,18 @@ impl Attribution {
         self.runs.get(&cgroup)
     }
 
+    /// The cgroup is known, and no container's.
+    pub fn is_host(&self, cgroup: CgroupId) -> bool {
+        self.host.contains(&cgroup)
+    }
+
     /// The path of a run's cgroup.
     pub fn path(&self, run: &Run) -> Option<&str> {
         self.first.get(&run.container).map(|(_, path)| path.as_str())
     }
 
     /// Runs whose cgroup is not among `present`.
-    pub fn absent<'a>(
-        &'a self,
-        present: &'a std::collections::HashSet<CgroupId>,
-    ) -> impl Iterator<Item = CgroupId> {
+    pub fn absent<'a>(&'a self, present: &'a HashSet<CgroupId>) -> impl Iterator<Item = CgroupId> {
         self.first.values().map(|(cgroup, _)| *cgroup).filter(|cgroup| !present.contains(cgroup))
     }
 
@@ -159,6 +168,11 @@ mod tests {
         ] {
             assert_eq!(container_of(&path), None, "{path}");
         }
+        let mut attribution = Attribution::default();
+        assert_eq!(attribution.place(CgroupId(5), "/system.slice"), Placed::Host);
+        assert!(attribution.is_host(CgroupId(5)) && !attribution.is_host(CgroupId(6)));
+        attribution.remove(CgroupId(5));
+        assert!(!attribution.is_host(CgroupId(5)));
     }
 
     #[test]

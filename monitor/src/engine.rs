@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use monitor_common::probe::Probe;
 
 use crate::{
-    case::Case,
+    case::{Case, EXEC_SETTLE_NS},
     ledger::{Change, Ledger},
     model::{
         container::{ContainerId, Run},
@@ -13,17 +13,20 @@ use crate::{
         event::EventKind,
         fact::Known,
         observation::{Host, Observation, Wanted},
-        time::{BootNs, MS, SECOND},
+        text::inert,
+        time::{BootNs, SECOND},
     },
     patterns::{CATALOGUE, Need, Pattern},
 };
 
 /// Runs that are remembered at once; the longest gone go first.
 const MAX_RUNS: usize = 8192;
+/// A loss is told this long after it happened, at the latest.
+const LOSS_TOLD_NS: u64 = 2 * SECOND;
 /// How long a run is kept after its end, for facts that arrive late.
 const KEEP_VANISHED_NS: u64 = 60 * SECOND;
-/// A failed exec counts when the same task has not succeeded this long after it.
-pub const EXEC_SETTLE_NS: u64 = 10 * MS;
+/// Containers that are remembered by name after their runs were let go; the longest gone go first.
+const MAX_GONE: usize = 4096;
 
 /// What came of one observation.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,7 +41,11 @@ pub struct Engine {
     cases: BTreeMap<Run, Case>,
     /// Runs whose patterns must be asked again at that time.
     pending: BTreeSet<(BootNs, Run)>,
+    /// Runs of which one look is pending because of a failed exec.
+    settling: BTreeSet<Run>,
     ledger: Ledger,
+    /// What was known of containers whose runs were let go; their diagnoses are in the ledger.
+    gone: BTreeMap<ContainerId, Conclusion>,
     blind: BTreeMap<String, String>,
     /// Time and number of losses.
     losses: Vec<(BootNs, u64)>,
@@ -66,11 +73,14 @@ impl Engine {
                 if let Some(want) = want {
                     step.wanted.push(Wanted { run: run.clone(), want });
                 }
-                self.after_event(run, &event.kind, &mut step);
+                self.after_event(run, event.task.pid, &event.kind, &mut step);
             }
             Observation::Learned { run, at, fact } => {
-                self.case_mut(run, *at).learn(*at, fact.as_ref().clone());
-                self.ask_patterns(run, &mut step);
+                // A fact of a run that was let go comes too late.
+                if let Some(case) = self.cases.get_mut(run) {
+                    case.learn(*at, fact.as_ref().clone());
+                    self.ask_patterns(run, &mut step);
+                }
             }
             Observation::Vanished { run, at } => {
                 if let Some(case) = self.cases.get_mut(run) {
@@ -96,11 +106,16 @@ impl Engine {
     }
 
     /// Which events can complete a pattern, and which only with time.
-    fn after_event(&mut self, run: &Run, kind: &EventKind, step: &mut Step) {
+    fn after_event(&mut self, run: &Run, pid: u32, kind: &EventKind, step: &mut Step) {
         match kind {
             EventKind::ExecFailed { .. } => {
-                self.pending.insert((BootNs(self.now.0 + EXEC_SETTLE_NS), run.clone()));
+                // One look at a time: it asks again while failures are unsettled.
+                if self.settling.insert(run.clone()) {
+                    self.pending.insert((BootNs(self.now.0 + EXEC_SETTLE_NS), run.clone()));
+                }
             }
+            // A process to which nothing had happened completes no pattern by its end.
+            EventKind::Exit { .. } if self.cases.get(run).is_none_or(|case| case.process(pid).is_none()) => {}
             EventKind::Exit { .. }
             | EventKind::OomKill { .. }
             | EventKind::SignalSent { .. }
@@ -126,11 +141,15 @@ impl Engine {
             self.pending.pop_first();
             let gone_since = self.cases.get(&run).and_then(|case| case.vanished_at);
             if gone_since.is_some_and(|gone| self.now.since(gone) >= KEEP_VANISHED_NS) {
-                self.cases.remove(&run);
+                self.let_go(&run);
                 continue;
             }
-            if let Some(case) = self.cases.get_mut(&run) {
-                case.now = until;
+            self.settling.remove(&run);
+            let Some(case) = self.cases.get_mut(&run) else { continue };
+            case.now = until;
+            if case.has_unsettled_exec() {
+                self.settling.insert(run.clone());
+                self.pending.insert((BootNs(until.0 + EXEC_SETTLE_NS), run.clone()));
             }
             self.ask_patterns(&run, step);
         }
@@ -163,8 +182,21 @@ impl Engine {
             .min_by_key(|case| (case.vanished_at.is_none(), case.vanished_at, case.appeared_at))
             .map(|case| case.run.clone());
         if let Some(run) = first_to_go {
-            self.cases.remove(&run);
+            self.let_go(&run);
         }
+    }
+
+    /// Forgets a run; its container keeps its name and its coverage.
+    fn let_go(&mut self, run: &Run) {
+        let conclusion = self.conclude(&run.container);
+        self.cases.remove(run);
+        self.settling.remove(run);
+        let Some(conclusion) = conclusion.filter(|_| self.case(&run.container).is_none()) else { return };
+        if self.gone.len() >= MAX_GONE {
+            let oldest = self.gone.iter().min_by_key(|(_, gone)| gone.coverage.to).map(|(id, _)| id.clone());
+            drop(oldest.and_then(|id| self.gone.remove(&id)));
+        }
+        self.gone.insert(run.container.clone(), Conclusion { diagnoses: Vec::new(), ..conclusion });
     }
 
     /// No more observations will come: what waited for time to pass is decided now.
@@ -189,7 +221,7 @@ impl Engine {
 
     /// Containers that are or were watched.
     pub fn containers(&self) -> BTreeSet<&ContainerId> {
-        let of_cases = self.cases.keys().map(|run| &run.container);
+        let of_cases = self.cases.keys().map(|run| &run.container).chain(self.gone.keys());
         of_cases.chain(self.ledger.all().into_iter().map(|diagnosis| &diagnosis.container)).collect()
     }
 
@@ -197,6 +229,11 @@ impl Engine {
     pub fn conclude(&self, container: &ContainerId) -> Option<Conclusion> {
         let diagnoses = self.ledger.of(container);
         let case = self.case(container);
+        if case.is_none()
+            && let Some(gone) = self.gone.get(container)
+        {
+            return Some(Conclusion { diagnoses, ..gone.clone() });
+        }
         if diagnoses.is_empty() && case.is_none() {
             return None;
         }
@@ -221,9 +258,10 @@ impl Engine {
         let first_diagnosis = diagnoses.iter().map(|diagnosis| diagnosis.first_seen).min();
         let from = first_run.into_iter().chain(first_diagnosis).min().unwrap_or(self.now);
         let to = case.and_then(|case| case.vanished_at).unwrap_or(self.now);
+        let concerns = |at: BootNs| at >= from && at <= BootNs(to.0 + LOSS_TOLD_NS);
         let dropped = case.map_or(0, Case::dropped);
         let events_lost =
-            dropped + self.losses.iter().filter(|(at, _)| *at >= from).map(|(_, count)| count).sum::<u64>();
+            dropped + self.losses.iter().filter(|(at, _)| concerns(*at)).map(|(_, count)| count).sum::<u64>();
         Coverage {
             from,
             to,
@@ -244,7 +282,17 @@ impl Engine {
                 entry.patterns.push(pattern.id.to_owned());
             }
         }
-        found.into_values().collect()
+        let unknown_file = case.and_then(|case| case.unknown_files().next());
+        let about_files = unknown_file.map(|(path, why)| Blindness {
+            what: format!("file {}", inert(path)),
+            why: why.to_owned(),
+            patterns: CATALOGUE
+                .iter()
+                .filter(|pattern| pattern.needs.contains(&Need::Probe(Probe::ExecFailed)))
+                .map(|pattern| pattern.id.to_owned())
+                .collect(),
+        });
+        found.into_values().chain(about_files).collect()
     }
 
     /// The reason why a need is not met.
@@ -301,3 +349,6 @@ fn unknown<T>(known: &Known<T>) -> Option<&String> {
         Known::Unknown(why) => Some(why),
     }
 }
+
+#[cfg(test)]
+mod tests;

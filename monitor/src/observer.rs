@@ -1,7 +1,9 @@
 //! The live source of observations: joins the kernel's events with cgroups and inspections. Decides nothing about
 //! failures.
 
+mod host;
 mod inspections;
+mod options;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -15,29 +17,32 @@ use monitor_common::{
     limits::MAX_CGROUPS,
     probe::{Probe, Tally},
 };
-use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 
 use crate::{
     attribution::{Attribution, Placed},
     inspect,
     kernel::{
-        cgroupfs::{CgroupError, Hierarchy},
+        cgroupfs::Hierarchy,
         clock,
         counters::{Counters, Ignored},
-        load::{self, HookState, LoadError, Outcome},
-        rings::{RingError, Rings, SETTLE_NS},
+        hooks::HOOKS,
+        load::{self, HookState, Outcome},
+        programs::{self, Books},
+        rings::{Rings, SETTLE_NS},
     },
     model::{
         container::{CgroupId, ContainerId, Run},
         event::{Event, EventKind},
-        fact::Fact,
-        observation::{self, Observation, Wanted},
+        fact::{Fact, Known},
+        observation::{Observation, Wanted},
         time::{BootEpoch, BootNs, MS, SECOND},
     },
     runtime,
 };
+pub use host::host_facts;
 use inspections::{Inspections, Kind};
+pub use options::{ObserveError, Options};
 
 /// How long ordinary events may wait in their ring.
 const POLL: Duration = Duration::from_millis(20);
@@ -48,47 +53,14 @@ const CHECK_NS: u64 = SECOND;
 /// The least time between two walks of the cgroup tree for an id that nobody knows.
 const RESCAN_NS: u64 = 100 * MS;
 
-/// What to observe.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Where the host's root file system is mounted; `/` if not given.
-    pub host_root: Option<PathBuf>,
-    /// Only this container; all others stay in the kernel.
-    pub only: Option<ContainerId>,
-    /// Key containers by the v1 memory hierarchy even where a v2 tree exists.
-    pub force_cgroup_v1: bool,
-    /// Sockets that may know the name of a container whose files do not tell it; the known places if none is given.
-    pub runtime_sockets: Vec<PathBuf>,
-    /// Messages of the kernel programs go to the log.
-    pub kernel_log: bool,
-}
-
-/// Why nothing can be observed.
-#[derive(Debug, Error)]
-pub enum ObserveError {
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    #[error(transparent)]
-    Cgroup(#[from] CgroupError),
-    #[error(transparent)]
-    Ring(#[from] RingError),
-    #[error(transparent)]
-    Host(#[from] inspect::HostError),
-    #[error("the BPF object lacks the map {0}")]
-    Map(&'static str),
-    #[error("the kernel refused every probe: {0}")]
-    AllBlind(String),
-    #[error("cannot wait for the ring")]
-    Wait(#[source] std::io::Error),
-}
-
 /// What the observer counts about itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Events of a cgroup that could not be found.
     pub unattributed: u64,
+    /// Events of a host cgroup so young that the kernel side did not ignore it yet.
+    pub of_host: u64,
     pub malformed: u64,
-    pub inspections: u64,
 }
 
 /// The live source.
@@ -106,8 +78,12 @@ pub struct Observer {
     only: Option<ContainerId>,
     queue: VecDeque<Observation>,
     lost: [u64; Probe::ALL.len()],
+    /// By hook.
+    missed: [u64; HOOKS.len()],
     checked_at: BootNs,
     rescanned_at: BootNs,
+    /// Inspections that ended since somebody asked: whether all facts were established, and how long each took.
+    inspected: Vec<(bool, Duration)>,
     pub totals: Totals,
     pub epoch: BootEpoch,
 }
@@ -151,8 +127,10 @@ impl Observer {
             only: options.only.clone(),
             queue: VecDeque::new(),
             lost: [0; Probe::ALL.len()],
+            missed: [0; HOOKS.len()],
             checked_at: now,
             rescanned_at: now,
+            inspected: Vec::new(),
             totals: Totals::default(),
             epoch: clock::boot_epoch(),
         };
@@ -161,7 +139,7 @@ impl Observer {
         observer.scan(now);
         observer.hooks = load::attach_all(&mut observer.ebpf, &btf);
         drop(btf);
-        give_memory_back();
+        host::give_memory_back();
         observer.tell_blindness()?;
         observer.scan(clock::now());
         Ok(observer)
@@ -259,6 +237,10 @@ impl Observer {
     }
 
     fn happened(&mut self, event: Event) {
+        if self.attribution.is_host(event.cgroup) {
+            self.totals.of_host += 1;
+            return;
+        }
         let run = self.attribution.run(event.cgroup).cloned().or_else(|| self.search(event.cgroup, event.at));
         match run {
             Some(run) => self.queue.push_back(Observation::Happened { run, event }),
@@ -324,14 +306,24 @@ impl Observer {
     }
 
     fn inspect(&mut self, run: Run, kind: Kind) {
-        self.totals.inspections += 1;
         self.inspections.start(run, kind);
     }
 
     fn learn(&mut self, learned: inspections::Learned) {
         let at = clock::now();
+        if !learned.from_socket {
+            let is_whole = !learned.facts.iter().any(Fact::is_unknown);
+            self.inspected.push((is_whole, learned.took));
+        }
         for fact in learned.facts {
             let run = learned.run.clone();
+            if let Fact::Config(Known::Unknown(why)) = &fact {
+                tracing::warn!(
+                    container = run.container.short(),
+                    why,
+                    "its configuration is unknown: most patterns cannot tell"
+                );
+            }
             if let Fact::Identity(identity) = &fact
                 && identity.name.is_empty()
                 && !learned.from_socket
@@ -350,6 +342,18 @@ impl Observer {
                 self.queue.push_back(Observation::Lost { at, probe: probe.name().to_owned(), count });
             }
             *before = lost;
+        }
+        self.check_misses(at);
+    }
+
+    /// Runs that the kernel left out are losses of the program's first probe; nobody knows which event it was.
+    fn check_misses(&mut self, at: BootNs) {
+        for (state, before) in self.hooks.iter().zip(&mut self.missed) {
+            let missed = programs::books(&self.ebpf, state.hook).map_or(0, |books| books.missed);
+            let (Some(probe), true) = (state.hook.probes.first(), missed > *before) else { continue };
+            let (probe, count) = (probe.name().to_owned(), missed - *before);
+            self.queue.push_back(Observation::Lost { at, probe, count });
+            *before = missed;
         }
     }
 
@@ -370,32 +374,27 @@ impl Observer {
         Ok(())
     }
 
+    /// The kernel's books on each attached program.
+    pub fn books(&self) -> Vec<(&'static str, Books)> {
+        let attached = self.hooks.iter().filter(|state| state.is_attached());
+        attached
+            .filter_map(|state| Some((state.hook.program, programs::books(&self.ebpf, state.hook)?)))
+            .collect()
+    }
+
+    /// Inspections that ended since the last call.
+    pub fn take_inspected(&mut self) -> Vec<(bool, Duration)> {
+        std::mem::take(&mut self.inspected)
+    }
+
+    /// Cgroups that the kernel side leaves alone.
+    pub fn ignored(&self) -> u64 {
+        self.ignored.len()
+    }
+
     /// The kernel's counters by probe and tally.
     pub fn tallies(&self) -> Vec<(Probe, Tally, u64)> {
         let each = Probe::ALL.into_iter().flat_map(|probe| Tally::ALL.map(|tally| (probe, tally)));
         each.map(|(probe, tally)| (probe, tally, self.counters.get(probe, tally))).collect()
-    }
-}
-
-/// The kernel's type information takes tens of megabytes while it is read; the allocator would keep them.
-fn give_memory_back() {
-    // SAFETY: malloc_trim(3) only returns free pages to the kernel.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}
-
-/// The machine that gomon runs on.
-pub fn host_facts() -> observation::Host {
-    let machine = match std::env::consts::ARCH {
-        "x86_64" => 62,
-        "aarch64" => 183,
-        _ => 0,
-    };
-    observation::Host {
-        machine,
-        page_bytes: u64::try_from(rustix::param::page_size()).unwrap_or(4096),
-        kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
     }
 }

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use monitor_common::limits::MAX_CGROUPS;
+
 use crate::{
     engine::Engine,
     kernel::clock,
@@ -13,10 +15,10 @@ use crate::{
         observation::Observation,
         time::{BootNs, SECOND},
     },
-    observer::Observer,
+    observer::{Observer, Totals},
     recording::Recorder,
     sink::{
-        metrics::{Dropped, Unattributed},
+        metrics::{Dropped, Inspected, Unattributed},
         shared::Shared,
     },
 };
@@ -45,6 +47,7 @@ pub struct Pipeline {
 #[derive(Default)]
 struct Told {
     unattributed: u64,
+    of_host: u64,
     malformed: u64,
 }
 
@@ -113,6 +116,13 @@ impl Pipeline {
         Ok(out)
     }
 
+    /// After the last turn: time has passed up to now, and what waited for it is decided.
+    pub fn settle(&mut self) -> io::Result<Vec<Output>> {
+        let mut out = Vec::new();
+        self.take(Observation::Tick { at: self.observer.horizon() }, &mut out)?;
+        Ok(out)
+    }
+
     fn take(&mut self, observation: Observation, out: &mut Vec<Output>) -> io::Result<()> {
         if let Some(recorder) = &mut self.recorder {
             recorder.record(&observation)?;
@@ -139,18 +149,30 @@ impl Pipeline {
 
     /// Carries the kernel's counters and gomon's own into the metrics.
     fn refresh(&mut self) {
+        let inspected = self.observer.take_inspected();
         let Some(shared) = &self.shared else { return };
         let totals = self.observer.totals;
         shared.metrics(|metrics| {
             for (probe, tally, total) in self.observer.tallies() {
                 metrics.set_bpf_events(probe, tally, total);
             }
+            for (program, books) in self.observer.books() {
+                metrics.set_program(program, books.runs, books.run_time);
+            }
+            for (is_whole, took) in inspected {
+                metrics.inspected(if is_whole { Inspected::Ok } else { Inspected::Partial }, took);
+            }
+            metrics.set_map("IGNORED_CGROUPS", self.observer.ignored(), MAX_CGROUPS.into());
             for _ in self.told.unattributed..totals.unattributed {
                 metrics.unattributed(Unattributed::UnknownCgroup);
             }
+            for _ in self.told.of_host..totals.of_host {
+                metrics.unattributed(Unattributed::NotAContainer);
+            }
             metrics.dropped(Dropped::Undecodable, totals.malformed - self.told.malformed);
         });
-        self.told = Told { unattributed: totals.unattributed, malformed: totals.malformed };
+        let Totals { unattributed, of_host, malformed } = totals;
+        self.told = Told { unattributed, of_host, malformed };
     }
 
     /// Closes the recording; the number of its observations.

@@ -1,4 +1,4 @@
-//! Project tasks: `cargo xtask setup | fixtures | test | demo | churn | soak`.
+//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario | churn | soak`.
 
 mod agent;
 mod cache;
@@ -11,6 +11,7 @@ mod ground;
 mod kernel;
 mod process;
 mod say;
+mod scenario;
 mod setup;
 mod soak;
 mod test;
@@ -45,6 +46,8 @@ enum Task {
     Test(test::Options),
     /// Break real containers in a dozen ways and show what gomon says about each
     Demo(demo::Options),
+    /// Cut one container out of a recording and keep it as a test of a pattern
+    Scenario(scenario::Options),
     /// Measure: many containers that die at exec; checks that each gets its one verdict
     Churn(churn::Options),
     /// Measure: everyday Docker activity that is healthy; checks that gomon finds nothing in it
@@ -67,6 +70,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Fixtures { with } => fixtures::run(&with)?,
         Task::Test(options) => return test::run(&options),
         Task::Demo(options) => return demo::run(&options),
+        Task::Scenario(options) => return scenario::run(&options),
         Task::Churn(options) => return churn::run(options),
         Task::Soak(options) => return soak::run(options),
     }

@@ -1,11 +1,15 @@
 //! One run of a container as patterns see it: its processes and its facts. Pure values with a limit each.
 
 mod ending;
+mod go;
 mod process;
 
 use std::collections::BTreeMap;
 
-pub use process::{ExecFailure, ExitSeen, LibrarySearch, OomSeen, OpenSeen, Process, Program, SignalSeen};
+pub use go::GoProgram;
+pub use process::{
+    ExecFailure, ExitSeen, LOADER_EXIT, LibrarySearch, OomSeen, OpenSeen, Process, Program, SignalSeen,
+};
 
 use crate::model::{
     container::{Identity, Run},
@@ -14,14 +18,18 @@ use crate::model::{
         Config, Entrypoint, Fact, FileFact, GoBuild, Known, Libc, Passwd, RuntimeState, TrustStore, Want,
     },
     observation::Host,
-    signal::Signal,
-    time::BootNs,
+    time::{BootNs, MS, SECOND},
 };
 
 /// Processes that one run remembers; beyond it those that ended uneventfully go first.
 const MAX_PROCESSES: usize = 256;
+/// Patterns have long been asked about a process that ended this long ago: forgetting it loses nothing.
+const TOLD_NS: u64 = 10 * SECOND;
 /// Files that one run remembers.
 const MAX_FILES: usize = 64;
+
+/// A failed exec counts when the same task has not succeeded this long after it.
+pub const EXEC_SETTLE_NS: u64 = 10 * MS;
 
 /// One run of a container.
 #[derive(Debug, Clone)]
@@ -49,6 +57,10 @@ pub struct Case {
     processes_dropped: u64,
     /// Events since the run appeared.
     pub events: u64,
+    /// The latest Go program that started in it.
+    go_program: Option<GoProgram>,
+    /// What was executed in this run, and when last.
+    executed: BTreeMap<String, BootNs>,
 }
 
 impl Case {
@@ -71,6 +83,8 @@ impl Case {
             processes: BTreeMap::new(),
             processes_dropped: 0,
             events: 0,
+            go_program: None,
+            executed: BTreeMap::new(),
         }
     }
 
@@ -84,8 +98,37 @@ impl Case {
     pub fn init(&self) -> Option<&Process> {
         self.processes
             .values()
-            .filter(|process| process.is_init(self))
+            .filter(|process| process.may_be_init(self))
             .min_by_key(|process| process.first_seen)
+    }
+
+    /// Whether it is the container's first process.
+    pub fn is_init(&self, process: &Process) -> bool {
+        self.init().is_some_and(|init| init.pid == process.pid)
+    }
+
+    /// Somebody started it, or an ancestor of it, in the running container: `docker exec`, a health check.
+    pub fn is_from_outside(&self, process: &Process) -> bool {
+        let by_runtime = process.program.as_ref().is_some_and(|program| program.by_runtime);
+        process.descends_from_outside || by_runtime && !self.is_init(process)
+    }
+
+    /// A process executed the file at `path` with success after `at`.
+    pub fn has_executed_after(&self, path: &str, at: BootNs) -> bool {
+        self.executed.get(path).is_some_and(|last| *last > at)
+    }
+
+    /// Its processes are numbered as on the host: none of them is PID 1.
+    pub fn shares_host_pids(&self) -> bool {
+        self.config.get().is_some_and(|config| !config.own_pid_namespace)
+    }
+
+    /// Files that were asked for and that nobody could look at, with the reason.
+    pub fn unknown_files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().filter_map(|(path, file)| match file {
+            Known::Is(_) => None,
+            Known::Unknown(why) => Some((path.as_str(), why.as_str())),
+        })
     }
 
     /// The process with this host pid.
@@ -118,9 +161,10 @@ impl Case {
         self.entrypoint.get()?.file.get()?.present()?.elf()?.go.get()?.as_ref()
     }
 
-    /// A Go program runs, or is what the container starts with.
-    pub fn has_go(&self) -> bool {
-        self.go().is_some() || self.processes().any(|p| p.go_started.is_some() && !p.is_runtime_stage())
+    /// An exec failed a moment ago, and the same task may still succeed with another path.
+    pub fn has_unsettled_exec(&self) -> bool {
+        let is_young = |failure: &ExecFailure| self.now.since(failure.at) < EXEC_SETTLE_NS;
+        self.processes().any(|process| process.exit.is_none() && process.exec_failures.iter().any(is_young))
     }
 
     /// Takes one fact.
@@ -146,6 +190,8 @@ impl Case {
     pub fn happen(&mut self, event: &Event) -> Option<Want> {
         self.now = self.now.max(event.at);
         self.events += 1;
+        self.follow_go(event);
+        self.follow_exec(event);
         match &event.kind {
             // A signal and an OOM kill are about their target, not about the task that reported them.
             EventKind::SignalSent { target, .. } => {
@@ -160,12 +206,13 @@ impl Case {
             | EventKind::Open { .. }
             | EventKind::SignalDelivered { .. }
             | EventKind::TlsRefused { .. } => self.process_mut(event.task.pid, event.at).happened(event),
-            EventKind::Exit { .. } => {
+            EventKind::Exit { code, .. } => {
                 let process = self.process_mut(event.task.pid, event.at);
                 process.happened(event);
-                let is_go = process.go_started.is_some();
-                // The Go program below a PID 1 that was told to stop is part of that story.
-                if !(process.is_notable() || is_go && self.is_stopping()) {
+                // A stage of the runtime that fails before anything was executed is a start that failed.
+                let is_start = process.is_runtime_stage() && *code != 0;
+                let is_notable = process.is_notable();
+                if !is_notable && (!is_start || !self.executed.is_empty()) {
                     self.processes.remove(&event.task.pid);
                 }
             }
@@ -173,14 +220,46 @@ impl Case {
         self.question(event)
     }
 
-    /// PID 1 was sent a SIGTERM.
-    fn is_stopping(&self) -> bool {
-        self.init().is_some_and(|init| init.signals.iter().any(|seen| seen.signal == Signal::TERM))
+    /// What was executed, and by whose descendants.
+    fn follow_exec(&mut self, event: &Event) {
+        let (path, parent_pid) = match &event.kind {
+            EventKind::Exec { path, parent_pid, .. } => (Some(path), *parent_pid),
+            EventKind::Exit { parent_pid, .. } => (None, *parent_pid),
+            EventKind::ExecFailed { .. }
+            | EventKind::Open { .. }
+            | EventKind::OomKill { .. }
+            | EventKind::SignalSent { .. }
+            | EventKind::SignalDelivered { .. }
+            | EventKind::TlsRefused { .. }
+            | EventKind::CgroupMade { .. }
+            | EventKind::CgroupRemoved { .. } => return,
+        };
+        if let Some(path) =
+            path.filter(|path| self.executed.len() < MAX_FILES || self.executed.contains_key(*path))
+        {
+            self.executed.insert(path.clone(), event.at);
+        }
+        let parent = self.processes.get(&parent_pid);
+        if parent.is_some_and(|parent| self.is_from_outside(parent)) {
+            self.process_mut(event.task.pid, event.at).descends_from_outside = true;
+        }
     }
 
-    /// The file of a failed exec is asked for once, unless birth already told about it.
+    /// The file of a failed exec, and a program that its loader gave up, are asked for once, unless birth already told
+    /// about them.
     fn question(&self, event: &Event) -> Option<Want> {
-        let EventKind::ExecFailed { path, .. } = &event.kind else { return None };
+        let path = match &event.kind {
+            EventKind::ExecFailed { path, .. } => path,
+            EventKind::Exit { .. } => self.processes.get(&event.task.pid)?.given_up_by_loader()?,
+            EventKind::Exec { .. }
+            | EventKind::Open { .. }
+            | EventKind::OomKill { .. }
+            | EventKind::SignalSent { .. }
+            | EventKind::SignalDelivered { .. }
+            | EventKind::TlsRefused { .. }
+            | EventKind::CgroupMade { .. }
+            | EventKind::CgroupRemoved { .. } => return None,
+        };
         let known = self.file(path).is_some() || self.files.contains_key(path);
         (path.starts_with('/') && !known && self.files.len() < MAX_FILES).then(|| Want::File(path.clone()))
     }
@@ -199,10 +278,11 @@ impl Case {
             .values()
             .filter(|process| process.ns_pid != 1)
             .min_by_key(|process| (process.exit.is_none(), process.first_seen))
-            .map(|process| (process.pid, process.is_notable()));
-        if let Some((pid, notable)) = oldest {
+            .map(|process| (process.pid, process.is_notable(), process.exit));
+        if let Some((pid, is_notable, exit)) = oldest {
             self.processes.remove(&pid);
-            self.processes_dropped += u64::from(notable);
+            let is_told = exit.is_some_and(|exit| self.now.since(exit.at) > TOLD_NS);
+            self.processes_dropped += u64::from(is_notable && !is_told);
         }
     }
 }

@@ -17,8 +17,9 @@ use crate::model::{
 const MAX_ENTRIES: usize = 48;
 /// Libraries whose search a process remembers.
 const MAX_LIBRARIES: usize = 64;
-/// Candidate paths kept of one library's search.
-const MAX_CANDIDATES: usize = 8;
+
+/// The exit code of both dynamic loaders when a library is missing.
+pub const LOADER_EXIT: i32 = 127;
 
 /// A process of the container.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct Process {
     /// In its own pid namespace; 0 if unknown.
     pub ns_pid: u32,
     pub parent_pid: u32,
+    /// An ancestor was started from outside: `docker exec`, a health check.
+    pub(super) descends_from_outside: bool,
     pub comm: String,
     pub first_seen: BootNs,
     /// What it runs now; `None`: nothing was executed since it was forked, or since gomon looks.
@@ -58,6 +61,9 @@ pub struct Program {
     pub at: BootNs,
     pub path: String,
     pub interpreter: String,
+    /// The runtime itself started it: the container's command, or a command from outside (`docker exec`, a health
+    /// check).
+    pub by_runtime: bool,
 }
 
 /// A failed exec.
@@ -77,8 +83,8 @@ pub struct LibrarySearch {
     pub first_at: BootNs,
     pub last_at: BootNs,
     pub failed: u32,
-    /// The first candidates that failed, and how.
-    pub candidates: Vec<(String, Errno)>,
+    /// The first candidate that is there and could not be opened (not ENOENT), and why.
+    pub refused: Option<(String, Errno)>,
     /// Where it was found in the end.
     pub opened: Option<String>,
 }
@@ -139,6 +145,7 @@ impl Process {
             pid,
             ns_pid: 0,
             parent_pid: 0,
+            descends_from_outside: false,
             comm: String::new(),
             first_seen: at,
             program: None,
@@ -155,14 +162,12 @@ impl Process {
         }
     }
 
-    /// PID 1 of the container. In the host's pid namespace nobody is: there the process that the runtime's init
-    /// stage became stands for it.
-    pub fn is_init(&self, case: &Case) -> bool {
-        let shares_host_pids = case.config.get().is_some_and(|config| !config.own_pid_namespace);
-        if shares_host_pids {
-            let command = case.entrypoint.get().and_then(|e| e.searched.last());
+    /// Whether it can be the container's first process: PID 1, or in the host's pid namespace, where nobody is, what
+    /// the runtime started.
+    pub(super) fn may_be_init(&self, case: &Case) -> bool {
+        if case.shares_host_pids() {
             return self.is_runtime_stage()
-                || self.program.as_ref().is_some_and(|program| Some(&program.path) == command);
+                || self.program.as_ref().is_some_and(|program| program.by_runtime);
         }
         self.ns_pid == 1
     }
@@ -179,9 +184,24 @@ impl Process {
             || !self.exec_failures.is_empty()
             || self.oom.is_some()
             || self.tls_refused.is_some()
-            || self.libraries.values().any(|search| search.opened.is_none())
-            || self.opens.iter().any(|open| open.result.is_err())
             || self.signals.iter().any(|seen| seen.signal == Signal::TERM)
+            || self.missed_a_file() && self.exit.is_none_or(|exit| exit.shell_code() != 0)
+    }
+
+    /// What the runtime's own stages miss on their way is none of the container's doing.
+    fn missed_a_file(&self) -> bool {
+        !self.is_runtime_stage()
+            && (self.libraries.values().any(|search| search.opened.is_none())
+                || self.opens.iter().any(|open| open.result.is_err()))
+    }
+
+    /// The file that was mapped, if it ended as loaders end one whose library they cannot find.
+    pub(super) fn given_up_by_loader(&self) -> Option<&String> {
+        let exit = self.exit.filter(|exit| exit.code == LOADER_EXIT && exit.signal.is_none())?;
+        let lacks =
+            self.libraries.values().any(|search| search.opened.is_none() && exit.at >= search.last_at);
+        let program = self.program.as_ref().filter(|_| self.go_started.is_none() && lacks)?;
+        Some(&program.interpreter)
     }
 
     fn identify(&mut self, task: &Task) {
@@ -197,6 +217,8 @@ impl Process {
             // The pid was given to another process.
             *self = Self::new(self.pid, event.at);
         }
+        // The exec is reported under the new program's name.
+        let by_runtime = self.is_runtime_stage();
         self.identify(&event.task);
         match &event.kind {
             EventKind::ExecFailed { errno, path, argv0 } => {
@@ -211,7 +233,8 @@ impl Process {
             }
             EventKind::Exec { path, interpreter, parent_pid } => {
                 self.parent_pid = *parent_pid;
-                self.starts(Program { at: event.at, path: path.clone(), interpreter: interpreter.clone() });
+                let (path, interpreter) = (path.clone(), interpreter.clone());
+                self.starts(Program { at: event.at, path, interpreter, by_runtime });
             }
             EventKind::Open { path, class, result, flags } => {
                 self.opened(OpenSeen {
@@ -240,9 +263,11 @@ impl Process {
         }
     }
 
-    /// A new program replaces all that the old one did; what was tried before it was a search that succeeded.
+    /// A new program replaces all that the old one did; what was tried before it was a search that succeeded, and what
+    /// the old one did with a signal says nothing about the new one.
     fn starts(&mut self, program: Program) {
         self.exec_failures.clear();
+        self.signals.clear();
         self.libraries.clear();
         self.opens.clear();
         self.opened_classes = 0;
@@ -272,8 +297,8 @@ impl Process {
             Ok(_) => search.opened = Some(open.path),
             Err(errno) => {
                 search.failed += 1;
-                if search.candidates.len() < MAX_CANDIDATES {
-                    search.candidates.push((open.path, errno));
+                if errno != Errno::ENOENT && search.refused.is_none() {
+                    search.refused = Some((open.path, errno));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! `gomon diagnose`: why one container fails, whether it runs, restarts or is dead already.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use tokio::time::Instant;
 
@@ -9,9 +9,11 @@ use super::{
     exit::{Exit, Failure, OrExit},
     live,
     output::Output,
+    remembered,
 };
 use crate::{
     cli::{Global, args::DiagnoseArgs},
+    config::DEFAULT_SOCKET,
     engine::Engine,
     inspect::{self, Deadline},
     kernel::clock,
@@ -48,6 +50,16 @@ async fn diagnose(args: &DiagnoseArgs, global: Global, output: Output) -> Result
         Some(seen) => seen,
         None => (of_dead(&host, &target)?, clock::boot_epoch()),
     };
+    let mut conclusion = conclusion;
+    let socket = args.socket.as_deref().unwrap_or(Path::new(DEFAULT_SOCKET));
+    match remembered::ask(socket, &target.id, args.since, epoch).await {
+        Ok(found) => remembered::add(&mut conclusion, found),
+        // No agent is the ordinary case, unless one was named.
+        Err(error) if args.socket.is_some() || args.since.is_some() => {
+            tracing::warn!("the agent at {} cannot be asked: {error:#}", socket.display());
+        }
+        Err(error) => tracing::debug!("no agent at {}: {error:#}", socket.display()),
+    }
     conclusions::print(vec![conclusion], &args.report, epoch, output)
 }
 
@@ -120,6 +132,7 @@ async fn watch(
             }
         }
     }
+    pipeline.settle().or_exit(Exit::CannotObserve)?;
     if vanished {
         tracing::info!("the container ended while it was watched");
     }

@@ -17,10 +17,10 @@ use crate::{
         target::Target,
     },
     config::LogFormat,
-    inspect,
+    inspect::{self, Survey},
     model::container::{ContainerId, Identity},
     observer::{ObserveError, Observer, Options},
-    runtime::{self, Listed},
+    runtime::{self, Listed, ResolveError},
 };
 
 /// Time for all sockets together: what they add is names alone.
@@ -161,5 +161,19 @@ pub(super) async fn find(
         tracing::warn!("{:#}", anyhow::Error::new(error));
     }
     let listed = runtime::merge(runtime::from_files(host), told);
-    Ok(runtime::resolve(target, selection, &listed, |pid| runtime::container_of_process(host, pid))?)
+    let found = runtime::resolve(target, selection, &listed, |pid| runtime::container_of_process(host, pid));
+    match found {
+        // Among what this user may not read there may be one.
+        Err(error @ ResolveError::NotFound { .. }) if is_closed(host) => {
+            let why = "the containers of this host are closed to this user (run it as root, or with CAP_DAC_READ_SEARCH; \
+                `gomon doctor` says more)";
+            Err(Failure::new(Exit::CannotObserve, anyhow::Error::new(error).context(why)))
+        }
+        found => Ok(found?),
+    }
+}
+
+/// A place where runtimes keep their containers may not be read.
+fn is_closed(host: &inspect::Host) -> bool {
+    host.bundles.survey(host).iter().any(|(_, found)| *found == Survey::Closed)
 }

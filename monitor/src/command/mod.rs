@@ -16,6 +16,8 @@ mod live;
 pub mod output;
 #[cfg(feature = "kernel")]
 mod record;
+#[cfg(feature = "kernel")]
+mod remembered;
 mod replay;
 pub mod settings;
 pub mod version;

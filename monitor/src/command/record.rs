@@ -56,6 +56,7 @@ async fn record(args: &RecordArgs, global: Global) -> Result<Exit, Failure> {
     }
     // What happened before the end is still in the rings.
     drop(pipeline.turn().await.with_context(write_failed).or_exit(Exit::Usage)?);
+    drop(pipeline.settle().with_context(write_failed).or_exit(Exit::Usage)?);
     let observations = pipeline.finish().with_context(write_failed).or_exit(Exit::Usage)?.unwrap_or(0);
     tracing::info!("{observations} observations in {}", args.output.display());
     Ok(Exit::Nothing)

@@ -37,6 +37,15 @@ impl Ignored {
         HashMap::try_from(ebpf.take_map("IGNORED_CGROUPS")?).ok().map(Self)
     }
 
+    /// Cgroups set aside now.
+    pub fn len(&self) -> u64 {
+        self.0.keys().flatten().count() as u64
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Events of this cgroup stay in the kernel from now on. False where the map is full: the cgroup stays
     /// watched, which costs more and loses nothing.
     pub fn insert(&mut self, cgroup: CgroupId) -> bool {

@@ -7,6 +7,7 @@ pub mod hooks;
 pub mod load;
 mod object;
 pub mod offsets;
+pub mod programs;
 pub mod rings;
 
 pub use object::OBJECT;

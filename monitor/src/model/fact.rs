@@ -4,6 +4,10 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
+pub use super::binary::{
+    Content, Elf, GoBuild, Interpreter, Libraries, MissingLibrary, RejectedLibrary, Script, UnmetVersion,
+    VersionNeed,
+};
 use super::container::Identity;
 
 /// A fact that may not have been established.
@@ -54,6 +58,29 @@ pub enum Fact {
     Passwd(Known<Passwd>),
     /// What the runtime keeps about a container's last exit.
     RuntimeState(RuntimeState),
+}
+
+impl Fact {
+    /// Nobody could establish it.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        match self {
+            Self::Config(Known::Unknown(_))
+            | Self::Entrypoint(Known::Unknown(_) | Known::Is(Entrypoint { file: Known::Unknown(_), .. }))
+            | Self::File { file: Known::Unknown(_), .. }
+            | Self::Libc(Known::Unknown(_))
+            | Self::TrustStore(Known::Unknown(_))
+            | Self::Passwd(Known::Unknown(_)) => true,
+            Self::Identity(_)
+            | Self::Config(Known::Is(_))
+            | Self::Entrypoint(Known::Is(_))
+            | Self::File { .. }
+            | Self::Libc(Known::Is(_))
+            | Self::TrustStore(Known::Is(_))
+            | Self::Passwd(Known::Is(_))
+            | Self::RuntimeState(_) => false,
+        }
+    }
 }
 
 /// A question to the inspector. Facts that are gathered at birth are never asked for.
@@ -189,132 +216,6 @@ pub struct FileCapabilities {
     pub permitted: u64,
     /// With the effective bit, execve(2) fails with EPERM unless all permitted ones are granted.
     pub effective: bool,
-}
-
-/// What a regular file holds, as the kernel's binary formats see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Content {
-    Elf(Box<Elf>),
-    Script(Script),
-    Empty,
-    /// A UTF-8 byte order mark stands before `#!`.
-    ByteOrderMarkedScript,
-    /// Neither ELF nor `#!`: the kernel answers ENOEXEC.
-    Other {
-        /// All printable text in the first 64 bytes.
-        text: bool,
-    },
-}
-
-/// An ELF file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Elf {
-    /// 32 or 64.
-    pub class: u8,
-    /// `e_machine`, elf(5).
-    pub machine: u16,
-    /// `e_type`, elf(5): 2 executable, 3 shared object or PIE.
-    pub kind: u16,
-    /// The last `PT_LOAD` ends behind the end of the file.
-    pub truncated: bool,
-    pub interpreter: Option<Interpreter>,
-    /// `DT_NEEDED` in order.
-    pub needed: Vec<String>,
-    /// The transitive closure of `needed` over the container's search paths.
-    pub libraries: Known<Libraries>,
-    /// Symbol versions that the file wants (`SHT_GNU_verneed`).
-    pub version_needs: Vec<VersionNeed>,
-    pub go: Known<Option<GoBuild>>,
-}
-
-/// The file that `PT_INTERP` or a `#!` line names, as found in the container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interpreter {
-    pub path: String,
-    /// Its own `content` is looked at one level deep only.
-    pub file: Box<Known<FileFact>>,
-}
-
-/// Versions of one library that an ELF file needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VersionNeed {
-    pub library: String,
-    /// For example `GLIBC_2.34`.
-    pub versions: Vec<String>,
-}
-
-/// How the shared libraries of a program resolve inside the container.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Libraries {
-    /// Resolved paths by name.
-    pub found: BTreeMap<String, String>,
-    pub missing: Vec<MissingLibrary>,
-    /// Files of the right name that the loader passes over or fails on.
-    pub rejected: Vec<RejectedLibrary>,
-    /// Symbol versions that a found library does not define. glibc ends the program for each; musl ignores versions.
-    pub unmet: Vec<UnmetVersion>,
-}
-
-/// A library that no search path has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MissingLibrary {
-    pub name: String,
-    /// The file whose `DT_NEEDED` names it.
-    pub wanted_by: String,
-    /// The directories that were searched, in order.
-    pub searched: Vec<String>,
-}
-
-/// A file that has a wanted library's name and cannot be it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RejectedLibrary {
-    pub name: String,
-    pub path: String,
-    /// Not ELF, another class or machine, not readable for the container's user, on a noexec mount.
-    pub reason: String,
-}
-
-/// A symbol version that one file of a program needs and the library at hand lacks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnmetVersion {
-    /// For example `libc.so.6`.
-    pub library: String,
-    /// Where that library was found.
-    pub path: String,
-    /// For example `GLIBC_2.34`.
-    pub version: String,
-    /// The highest version of the same family that the library defines.
-    pub highest_offered: Option<String>,
-    /// The file that needs it: the program itself or one of its libraries.
-    pub wanted_by: String,
-}
-
-/// The first line of a script.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Script {
-    /// The interpreter as the kernel reads it: a trailing carriage return is part of the name.
-    pub interpreter: Interpreter,
-    /// The rest of the line.
-    pub argument: Option<String>,
-    /// The line ends in CR LF.
-    pub crlf: bool,
-    /// With `crlf`: the interpreter's path without the carriage return exists.
-    pub exists_without_cr: bool,
-}
-
-/// Go's embedded build information, `go version -m`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct GoBuild {
-    /// For example `go1.27.3`.
-    pub version: String,
-    pub main_path: String,
-    pub module: String,
-    /// `CGO_ENABLED`, `GOOS`, `GOARCH`, `-ldflags`, `vcs.revision`, … as written.
-    pub settings: BTreeMap<String, String>,
-    /// Module paths of the dependencies.
-    pub dependencies: Vec<String>,
 }
 
 /// The C library of a root file system.

@@ -1,6 +1,7 @@
 //! The words of gomon: events, facts, observations and diagnoses as plain values. Pure; serialisable; no IO.
 
 pub mod access;
+pub mod binary;
 pub mod container;
 pub mod diagnosis;
 pub mod errno;

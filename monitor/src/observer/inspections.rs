@@ -1,6 +1,10 @@
 //! Runs inspections on blocking threads, a few at a time, each with a deadline.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::{Semaphore, mpsc};
 
@@ -39,6 +43,7 @@ pub(super) enum Kind {
 pub(super) struct Learned {
     pub(super) run: Run,
     pub(super) facts: Vec<Fact>,
+    pub(super) took: Duration,
     /// A socket said so: it knows no more.
     pub(super) from_socket: bool,
 }
@@ -79,6 +84,7 @@ impl Inspections {
             (Arc::clone(&self.sockets), Arc::clone(&self.asking), self.sender.clone());
         tokio::spawn(async move {
             let Ok(turn) = asking.acquire_owned().await else { return };
+            let asked = Instant::now();
             let (told, errors) = crate::runtime::from_sockets(&sockets, SOCKET_TIME).await;
             drop(turn);
             for error in errors {
@@ -88,7 +94,7 @@ impl Inspections {
                 let identity = Identity { runtime, ..named.identity };
                 let facts = vec![Fact::Identity(identity)];
                 // The receiver is gone only when gomon ends.
-                drop(sender.send(Learned { run, facts, from_socket: true }).await);
+                drop(sender.send(Learned { run, facts, took: asked.elapsed(), from_socket: true }).await);
             }
             drop(waiting);
         });
@@ -107,11 +113,14 @@ impl Inspections {
         tokio::spawn(async move {
             let Ok(place) = places.acquire_owned().await else { return };
             let id = run.container.clone();
+            let started = Instant::now();
             let looked = tokio::task::spawn_blocking(move || look(&host, &id, &kind)).await;
             drop(place);
             match looked {
                 // The receiver is gone only when gomon ends.
-                Ok(facts) => drop(sender.send(Learned { run, facts, from_socket: false }).await),
+                Ok(facts) => drop(
+                    sender.send(Learned { run, facts, took: started.elapsed(), from_socket: false }).await,
+                ),
                 Err(error) => tracing::error!(%error, "an inspection failed"),
             }
             drop(waiting);

@@ -10,7 +10,7 @@ use crate::{
     model::{
         diagnosis::{Finding, Severity},
         errno::Errno,
-        fact::{Content, FileFact, Script},
+        fact::{Content, FileFact, LibcKind, Script},
         text::inert,
     },
 };
@@ -50,7 +50,7 @@ fn find(case: &Case, attempt: &Attempt<'_>, script: &Script) -> Option<Finding> 
     let path = &attempt.path;
     let named = inert(&script.interpreter.path).into_owned();
     let is_carriage_return = script.crlf && script.exists_without_cr;
-    let mut evidence = attempt.evidence();
+    let mut evidence = attempt.evidence(case);
     evidence.push(files(format!("{path} starts with #!{named}; {} does not exist", inert(missing))));
     if is_carriage_return {
         evidence
@@ -68,13 +68,11 @@ fn find(case: &Case, attempt: &Attempt<'_>, script: &Script) -> Option<Finding> 
     } else {
         (
             format!("{path} cannot start: its interpreter {named} does not exist in the container"),
-            format!(
-                "# name a shell that the image has\nRUN sed -i '1s|.*|#!/bin/sh|' {path}\n# or start the program without a script\nENTRYPOINT [\"/app/server\"]"
-            ),
+            remedy(case, path, &named),
         )
     };
     Some(Finding {
-        severity: Severity::Error,
+        severity: attempt.severity(),
         confidence: attempt.confidence(),
         subject: format!("{path}: {named}"),
         summary,
@@ -82,4 +80,23 @@ fn find(case: &Case, attempt: &Attempt<'_>, script: &Script) -> Option<Finding> 
         remedy,
         at: attempt.at,
     })
+}
+
+/// Installs the interpreter where the image has a package manager, else does without the script.
+fn remedy(case: &Case, path: &str, interpreter: &str) -> String {
+    let name = interpreter.rsplit('/').next().unwrap_or(interpreter);
+    let without = "# or start the program without a script\nENTRYPOINT [\"/app/server\"]";
+    let Some(Some(found)) = case.libc.get() else { return without.replace("# or start", "# start") };
+    // The others come with every base image, or have no package of their name.
+    let is_package = matches!(name, "bash" | "zsh" | "perl" | "python3" | "ruby");
+    let first = match (is_package, found.kind) {
+        (true, LibcKind::Musl) => format!("RUN apk add --no-cache {name}"),
+        (true, LibcKind::Glibc) => {
+            format!("RUN apt-get update && apt-get install -y --no-install-recommends {name}")
+        }
+        (false, _) => {
+            format!("# name an interpreter that the image has\nRUN sed -i '1s|.*|#!/bin/sh|' {path}")
+        }
+    };
+    format!("{first}\n{without}")
 }

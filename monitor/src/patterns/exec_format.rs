@@ -6,7 +6,7 @@ use super::{
     wording::files,
 };
 use crate::{
-    case::Case,
+    case::{Case, Process},
     model::{
         diagnosis::{Finding, Severity},
         errno::Errno,
@@ -65,11 +65,11 @@ impl Reason {
         }
     }
 
-    fn remedy(self, path: &str) -> String {
+    fn remedy(self, path: &str, size_bytes: u64) -> String {
         match self {
             Self::Empty | Self::Truncated | Self::NoProgram => format!(
-                "# the build stage must leave a whole program; fail the build when it does not\n\
-                 RUN go build -o {path} . && {path} -h >/dev/null 2>&1 || test -s {path}\nCOPY --from=build {path} {path}"
+                "# the image holds {size_bytes} bytes of it; compare with what the build stage wrote, and copy that\n\
+                 RUN go build -o /out/app . && ls -l /out/app\nCOPY --from=build /out/app {path}"
             ),
             Self::NoShebang => format!("RUN sed -i '1i #!/bin/sh' {path}"),
             Self::ByteOrderMark => format!("RUN sed -i '1s/^\\xEF\\xBB\\xBF//' {path}"),
@@ -82,13 +82,13 @@ fn matches(case: &Case) -> Vec<Finding> {
         .iter()
         .filter_map(|attempt| {
             let file = attempt.file?.present()?;
-            let reason = reason(attempt, file)?;
-            Some(finding(attempt, file, reason))
+            let reason = reason(case, attempt, file)?;
+            Some(finding(case, attempt, file, reason))
         })
         .collect()
 }
 
-fn reason(attempt: &Attempt<'_>, file: &File) -> Option<Reason> {
+fn reason(case: &Case, attempt: &Attempt<'_>, file: &File) -> Option<Reason> {
     if file.kind != FileKind::Regular {
         return None;
     }
@@ -105,41 +105,47 @@ fn reason(attempt: &Attempt<'_>, file: &File) -> Option<Reason> {
         };
         return (elf.truncated && died).then_some(Reason::Truncated);
     }
-    if !attempt.refused_with(Errno::ENOEXEC) || runs_it_itself(attempt) {
-        return None;
-    }
-    match content {
-        Content::Empty => Some(Reason::Empty),
-        Content::ByteOrderMarkedScript => Some(Reason::ByteOrderMark),
-        Content::Other { text: true } => Some(Reason::NoShebang),
-        Content::Other { text: false } => Some(Reason::NoProgram),
-        Content::Script(_) | Content::Elf(_) => None,
-    }
+    let reason = match content {
+        Content::Empty => Reason::Empty,
+        Content::ByteOrderMarkedScript => Reason::ByteOrderMark,
+        Content::Other { text: true } => Reason::NoShebang,
+        Content::Other { text: false } => Reason::NoProgram,
+        Content::Script(_) | Content::Elf(_) => return None,
+    };
+    let is_read_as_script = reason != Reason::NoProgram && runs_it_itself(case, attempt);
+    (attempt.refused_with(Errno::ENOEXEC) && !is_read_as_script).then_some(reason)
 }
 
-/// Shells read a file that the kernel refuses with ENOEXEC as a script of their own (POSIX sh, command search).
-fn runs_it_itself(attempt: &Attempt<'_>) -> bool {
+/// Shells read a file that the kernel refuses with ENOEXEC as a script of their own (POSIX sh, command search): dash and
+/// busybox execute themselves for it, bash goes on in the process that it forked.
+fn runs_it_itself(case: &Case, attempt: &Attempt<'_>) -> bool {
+    let Seen::Refused(process, failure) = attempt.seen else { return false };
+    let runs_shell = |process: &Process| {
+        process
+            .program
+            .as_ref()
+            .is_some_and(|program| is_shell(&program.path) || is_shell(&program.interpreter))
+    };
+    // A forked process bears the name of the shell, or of the script that the shell runs.
+    let is_fork_of_shell = || case.processes().any(|other| other.comm == failure.comm && runs_shell(other));
+    runs_shell(process) || process.program.is_none() && (is_shell(&failure.comm) || is_fork_of_shell())
+}
+
+fn is_shell(path: &str) -> bool {
     const SHELLS: [&str; 8] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"];
-    match attempt.seen {
-        Seen::Refused(process, failure) => {
-            let program = process.program.as_ref().map_or("", |program| program.path.as_str());
-            let name = program.rsplit('/').next().unwrap_or_default();
-            SHELLS.contains(&name) || SHELLS.contains(&failure.comm.as_str())
-        }
-        Seen::Checked(..) | Seen::Past(_) => false,
-    }
+    SHELLS.contains(&path.rsplit('/').next().unwrap_or_default())
 }
 
-fn finding(attempt: &Attempt<'_>, file: &File, reason: Reason) -> Finding {
+fn finding(case: &Case, attempt: &Attempt<'_>, file: &File, reason: Reason) -> Finding {
     let path = &attempt.path;
-    let mut evidence = attempt.evidence();
+    let mut evidence = attempt.evidence(case);
     evidence.push(files(format!("{path} {} ({} bytes)", reason.says(), file.size_bytes)));
     Finding {
-        severity: Severity::Error,
+        severity: attempt.severity(),
         confidence: attempt.confidence(),
         subject: format!("{path}: {}", reason.name()),
         summary: format!("{path} cannot be executed: it {}", reason.says()),
-        remedy: reason.remedy(path),
+        remedy: reason.remedy(path, file.size_bytes),
         evidence,
         at: attempt.at,
     }

@@ -3,8 +3,8 @@
 use super::{
     Need, Pattern,
     permission::{self, Refusal},
-    start::{Attempt, Seen, attempts},
-    wording::{config, files},
+    start::{Attempt, Origin, Seen, attempts},
+    wording::{config, files, kernel},
 };
 use crate::{
     case::Case,
@@ -30,7 +30,10 @@ pub(super) const PATTERN: Pattern = Pattern {
         it: seccomp or a security module).",
     look_alikes: "- A setuid binary under `--user` starts: no event.\n\
         - The script is fine and its interpreter is not: judged by the interpreter's own mode and capabilities.\n\
-        - A missing file: `entrypoint-not-found`.",
+        - A missing file: `entrypoint-not-found`.\n\
+        - A search along PATH meets a closed directory and goes on: ignored.\n\
+        - A program that is still being written, started by a process that tries again: warning, and info once it has \
+        started.",
     remedy: "`file-capabilities`: `setcap -r`, or grant the capability (ports below 1024 need none on current Docker). \
         `mode`: `COPY --chmod=0755`. `noexec-mount`: start it from another mount.",
     limits: "Whether seccomp, AppArmor or SELinux refused is not told apart yet: reason `denied`, confidence medium.",
@@ -43,20 +46,9 @@ fn matches(case: &Case) -> Vec<Finding> {
         .iter()
         .filter_map(|attempt| match attempt.file {
             Some(file) => find(case, attempt, file.present()?),
-            None => below_noexec(case, attempt),
+            None => on_unseen_mount(case, attempt),
         })
         .collect()
-}
-
-/// The file could not be looked at any more, but the configuration says that its mount is noexec.
-fn below_noexec(case: &Case, attempt: &Attempt<'_>) -> Option<Finding> {
-    let Seen::Refused(_, failure) = attempt.seen else { return None };
-    let mount = permission::configured_noexec(case.config.get()?, &failure.path)?;
-    if failure.errno != Errno::EACCES || !case.is_unreadable(&failure.path) {
-        return None;
-    }
-    let fact = permission::lies_on_noexec(&mount);
-    Some(finding(case, attempt, &attempt.path, &fact, &Refusal::NoexecMount(mount), Confidence::High))
 }
 
 fn find(case: &Case, attempt: &Attempt<'_>, file: &File) -> Option<Finding> {
@@ -65,19 +57,33 @@ fn find(case: &Case, attempt: &Attempt<'_>, file: &File) -> Option<Finding> {
         Some(refusal) => (file, Some(refusal)),
         None => runner(file).map_or((file, None), |runner| (runner, permission::refusal(case, runner))),
     };
+    // Without the configuration nobody knows what the files forbid.
+    let denied = || {
+        let denied = match attempt.origin {
+            Origin::Start => Refusal::Denied,
+            Origin::Inside | Origin::Outside => Refusal::DeniedToSomeone,
+        };
+        case.config.get().map(|_| denied)
+    };
     let refusal = match attempt.seen {
         Seen::Refused(_, failure) => match failure.errno {
             Errno::ETXTBSY => Refusal::TextBusy,
-            Errno::EPERM => refusal.filter(Refusal::is_eperm).unwrap_or(Refusal::Denied),
-            Errno::EACCES => refusal.filter(|r| !r.is_eperm()).unwrap_or(Refusal::Denied),
+            Errno::EPERM => refusal.filter(Refusal::is_eperm).or_else(denied)?,
+            Errno::EACCES => refusal.filter(|r| !r.is_eperm()).or_else(denied)?,
             _ => return None,
         },
         // Before the execve the runtime looks at modes and mounts, not at capabilities.
         Seen::Checked(..) => refusal.filter(|r| !r.is_eperm())?,
         Seen::Past(_) => refusal?,
     };
-    let confidence = if refusal == Refusal::Denied { Confidence::Medium } else { attempt.confidence() };
-    Some(finding(case, attempt, &inert(&culprit.path), &refusal.fact(culprit), &refusal, confidence))
+    Some(finding(case, attempt, Some(culprit), &refusal))
+}
+
+/// A file on a mount that exists only inside the running container: the configuration knows the mount.
+fn on_unseen_mount(case: &Case, attempt: &Attempt<'_>) -> Option<Finding> {
+    let refusal = permission::noexec_mount(case, &attempt.path)?;
+    let is_refused = attempt.errno() == Some(Errno::EACCES) && case.is_unreadable(&attempt.path);
+    is_refused.then(|| finding(case, attempt, None, &refusal))
 }
 
 /// The interpreter of a script, or the loader of a program, where it exists.
@@ -90,31 +96,43 @@ fn runner(file: &File) -> Option<&File> {
     interpreter.file.get()?.present()
 }
 
-fn finding(
-    case: &Case,
-    attempt: &Attempt<'_>,
-    culprit: &str,
-    fact: &str,
-    refusal: &Refusal,
-    confidence: Confidence,
-) -> Finding {
+fn finding(case: &Case, attempt: &Attempt<'_>, culprit: Option<&File>, refusal: &Refusal) -> Finding {
     let path = &attempt.path;
-    let mut evidence = attempt.evidence();
-    evidence.push(match attempt.file {
-        Some(_) => files(format!("{culprit} {fact}")),
-        None => config(format!("{culprit} {fact}")),
+    let culprit_path = culprit.map_or_else(|| path.clone(), |file| inert(&file.path).into_owned());
+    let says = refusal.fact(culprit);
+    let mut evidence = attempt.evidence(case);
+    evidence.push(if *refusal == Refusal::TextBusy {
+        // Nothing but the errno says so.
+        kernel(attempt.at, format!("ETXTBSY: {culprit_path} {says}"))
+    } else if culprit.is_none() {
+        config(format!("{culprit_path} {says}"))
+    } else {
+        files(format!("{culprit_path} {says}"))
     });
     if let Some(user) = case.config.get() {
         evidence.push(config(format!("the container runs as UID {} GID {}", user.uid, user.gid)));
     }
-    let whose = if *path == culprit { "it" } else { culprit };
+    let is_guess = matches!(refusal, Refusal::Denied | Refusal::DeniedToSomeone);
+    let whose = if *path == culprit_path { "it" } else { &culprit_path };
     Finding {
-        severity: Severity::Error,
-        confidence,
+        severity: severity(case, attempt, refusal),
+        confidence: match (is_guess, culprit) {
+            (true, _) => Confidence::Medium,
+            (false, None) => Confidence::High,
+            (false, Some(_)) => attempt.confidence(),
+        },
         subject: format!("{path}: {}", refusal.name()),
-        summary: format!("{path} may not be executed: {whose} {fact}"),
-        remedy: refusal.remedy(culprit),
+        summary: format!("{path} may not be executed: {whose} {says}"),
+        remedy: refusal.remedy(&culprit_path),
         evidence,
         at: attempt.at,
     }
+}
+
+/// Who writes a program and starts it may meet a writer that is not done yet, and tries again.
+fn severity(case: &Case, attempt: &Attempt<'_>, refusal: &Refusal) -> Severity {
+    if *refusal != Refusal::TextBusy || attempt.origin == Origin::Start {
+        return attempt.severity();
+    }
+    if case.has_executed_after(&attempt.path, attempt.at) { Severity::Info } else { Severity::Warning }
 }

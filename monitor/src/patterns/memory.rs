@@ -2,7 +2,7 @@
 
 use super::wording::{bytes, config};
 use crate::{
-    case::{Case, OomSeen},
+    case::{Case, OomSeen, Process},
     model::{diagnosis::Evidence, text::inert},
 };
 
@@ -23,9 +23,11 @@ pub(super) fn go_memory_limit(text: &str) -> Option<u64> {
 
 /// What to do about an OOM kill of a Go program.
 pub(super) enum Advice {
-    /// The entrypoint is no Go program, or its build is unknown.
+    /// The victim is no Go program, as far as is known.
     NotGo,
     NoGoLimit,
+    /// The victim had much less than the container's limit: other processes, an ancestor or the machine ran out.
+    Elsewhere,
     /// `GOMEMLIMIT` in bytes is not below the container's limit.
     GoLimitTooHigh(u64),
     /// It is below the limit, and memory ran out all the same.
@@ -33,10 +35,22 @@ pub(super) enum Advice {
 }
 
 impl Advice {
-    pub(super) fn of(case: &Case, limit: Option<u64>) -> Self {
-        if case.go().is_none() {
+    pub(super) fn of(case: &Case, victim: &Process, limit: Option<u64>, fills_limit: bool) -> Self {
+        if !fills_limit {
+            return Self::Elsewhere;
+        }
+        if victim.go_started.is_none() && !(case.is_init(victim) && case.go().is_some()) {
             return Self::NotGo;
         }
+        Self::of_go(case, limit)
+    }
+
+    /// Of a victim that nobody saw: most likely what the container starts with.
+    pub(super) fn of_entrypoint(case: &Case, limit: Option<u64>) -> Self {
+        if case.go().is_some() { Self::of_go(case, limit) } else { Self::NotGo }
+    }
+
+    fn of_go(case: &Case, limit: Option<u64>) -> Self {
         let setting = case.config.get().and_then(|config| config.env.get("GOMEMLIMIT"));
         match (setting, setting.and_then(|text| go_memory_limit(text)), limit) {
             (Some(_), Some(go), Some(limit)) if go >= limit => Self::GoLimitTooHigh(go),
@@ -47,7 +61,7 @@ impl Advice {
 
     pub(super) fn evidence(&self) -> Option<Evidence> {
         match self {
-            Self::NotGo => None,
+            Self::NotGo | Self::Elsewhere => None,
             Self::NoGoLimit => {
                 Some(config("GOMEMLIMIT is not set: the garbage collector does not know the limit"))
             }
@@ -63,7 +77,11 @@ impl Advice {
         let raise = limit.map_or_else(
             || "# give the container a limit that fits the node".to_owned(),
             |limit| {
-                format!("resources:\n  limits:\n    memory: {}Mi   # was {}Mi", limit / MIB * 2, limit / MIB)
+                format!(
+                    "resources:\n  limits:\n    memory: {}Mi   # was {}Mi",
+                    limit.div_ceil(MIB) * 2,
+                    limit / MIB
+                )
             },
         );
         let tell_go = |limit: u64| {
@@ -81,6 +99,9 @@ impl Advice {
                     "# GOMEMLIMIT is in force: live memory is larger than the limit, look for a leak\ngo tool pprof http://127.0.0.1:6060/debug/pprof/heap\n{raise}"
                 )
             }
+            (Self::Elsewhere, _) => "# see who used the memory before raising this container's limit\n\
+                docker stats --no-stream   # or: kubectl top pods -A --sort-by=memory"
+                .to_owned(),
             (Self::NotGo | Self::NoGoLimit | Self::GoLimitTooHigh(_), _) => raise,
         }
     }

@@ -64,7 +64,10 @@ fn missing(case: &Case, attempt: &Attempt<'_>, program: &str, elf: &Elf) -> Opti
     let interpreter = elf.interpreter.as_ref()?;
     let FileFact::Absent { missing, .. } = interpreter.file.get()? else { return None };
     let path = inert(&interpreter.path).into_owned();
-    let mut evidence = attempt.evidence();
+    let mut evidence = attempt.evidence(case);
+    if *program != attempt.path {
+        evidence.push(files(format!("{} is a script that names {program} in its #! line", attempt.path)));
+    }
     evidence.push(files(format!(
         "{program} exists; its PT_INTERP names {path}; {} does not exist",
         inert(missing)
@@ -76,7 +79,7 @@ fn missing(case: &Case, attempt: &Attempt<'_>, program: &str, elf: &Elf) -> Opti
     evidence.extend(go_build(program, elf));
     let offered = offered.map_or_else(String::new, |offered| format!(" (the image has {offered})"));
     Some(Finding {
-        severity: Severity::Error,
+        severity: attempt.severity(),
         confidence: attempt.confidence(),
         summary: format!(
             "{program} cannot start: its ELF interpreter {path} does not exist in the container{offered}"

@@ -5,7 +5,7 @@ use monitor_common::{path::PathClass, probe::Probe};
 use super::{
     Need, Pattern,
     start::ended,
-    wording::{files, kernel, libc},
+    wording::{config, counted, files, kernel, libc},
 };
 use crate::{
     case::{Case, OpenSeen, Process},
@@ -13,12 +13,14 @@ use crate::{
         diagnosis::{Confidence, Evidence, Finding, Severity},
         fact::{LibcKind, TrustState, TrustStore},
         text::inert,
-        time::SECOND,
+        time::{BootNs, SECOND},
     },
 };
 
 /// A program that ends in failure this soon after it looked for roots most likely ends because of it.
 const GIVES_UP_NS: u64 = 2 * SECOND;
+const COPY_BUNDLE: &str =
+    "COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt";
 /// Packages that bring roots along in the binary.
 const FALLBACK_ROOTS: &str = "golang.org/x/crypto/x509roots/fallback";
 
@@ -44,7 +46,7 @@ pub(super) const PATTERN: Pattern = Pattern {
 };
 
 fn matches(case: &Case) -> Vec<Finding> {
-    if offers_roots(case) {
+    if brings_roots(case) {
         return Vec::new();
     }
     case.processes()
@@ -53,16 +55,17 @@ fn matches(case: &Case) -> Vec<Finding> {
         .collect()
 }
 
-/// The files say that there are roots after all, or the binary has its own.
-fn offers_roots(case: &Case) -> bool {
-    let has_some = |(_, state): &(String, TrustState)| matches!(state, TrustState::Certificates(1..));
-    let in_files = case
-        .trust_store
-        .get()
-        .is_some_and(|store| store.files.iter().chain(&store.directories).any(has_some));
-    let in_binary =
-        case.go().is_some_and(|build| build.dependencies.iter().any(|name| name.starts_with(FALLBACK_ROOTS)));
-    in_files || in_binary
+/// The binary has its own.
+fn brings_roots(case: &Case) -> bool {
+    case.go().is_some_and(|build| build.dependencies.iter().any(|name| name.starts_with(FALLBACK_ROOTS)))
+}
+
+/// The files of the image offer roots at a place that the process did not fail to open itself.
+fn offers_roots(case: &Case, looked: &[&OpenSeen]) -> bool {
+    let offers = |(path, state): &(String, TrustState)| {
+        matches!(state, TrustState::Certificates(1..)) && !looked.iter().any(|open| open.path == *path)
+    };
+    case.trust_store.get().is_some_and(|store| store.files.iter().chain(&store.directories).any(offers))
 }
 
 fn find(case: &Case, process: &Process) -> Option<Finding> {
@@ -70,7 +73,8 @@ fn find(case: &Case, process: &Process) -> Option<Finding> {
         process.opens.iter().filter(|open| open.class == PathClass::TrustStore).collect();
     // Go always ends with its directories; a lone probe of one file is somebody else's habit.
     let directory = looked.iter().rfind(|open| is_directory_of_go(&open.path))?;
-    if process.has_opened(PathClass::TrustStore) || process.go_started.is_none() {
+    let has_found = process.has_opened(PathClass::TrustStore) || offers_roots(case, &looked);
+    if has_found || process.go_started.is_none() {
         return None;
     }
     let refused = process.tls_refused.filter(|at| *at >= directory.at);
@@ -81,30 +85,40 @@ fn find(case: &Case, process: &Process) -> Option<Finding> {
         (None, Some(_)) => (Severity::Warning, Confidence::Medium),
         (None, None) => (Severity::Info, Confidence::Medium),
     };
-    let mut evidence = vec![kernel(
-        directory.at,
-        format!(
-            "{} looked for root certificates in {} places, all failed: {}",
-            name(process),
-            looked.len(),
-            places(&looked)
-        ),
-    )];
-    evidence.extend(
-        refused.map(|at| kernel(at, "it refused the server's certificate (TLS alert on the socket)")),
-    );
-    evidence.extend(process.exit.map(|exit| ended(exit, "it")));
-    evidence.extend(case.trust_store.get().map(nowhere));
     let consequence = if refused.is_some() { ", and refused a TLS server's certificate" } else { "" };
     Some(Finding {
         severity,
         confidence,
         subject: "root certificates".to_owned(),
         summary: format!("{} found no root certificates in the container{consequence}", name(process)),
-        evidence,
+        evidence: evidence(case, process, &looked, refused),
         remedy: remedy(case),
-        at: refused.unwrap_or(directory.at),
+        // The refusal belongs to the same occurrence: Go looks once.
+        at: directory.at,
     })
+}
+
+fn evidence(case: &Case, process: &Process, looked: &[&OpenSeen], refused: Option<BootNs>) -> Vec<Evidence> {
+    let first = looked.iter().map(|open| open.at).min().unwrap_or(process.first_seen);
+    let places_looked = u64::try_from(looked.len()).unwrap_or(u64::MAX);
+    let mut all = vec![kernel(
+        first,
+        format!(
+            "{} looked for root certificates in {}, all failed: {}",
+            name(process),
+            counted(places_looked, "place", "places"),
+            places(looked)
+        ),
+    )];
+    all.extend(refused.map(|at| kernel(at, "it refused the server's certificate (TLS alert on the socket)")));
+    all.extend(process.exit.map(|exit| ended(exit, "it")));
+    all.extend(case.trust_store.get().map(nowhere));
+    let variable = |name: &str| {
+        let value = case.config.get()?.env.get(name)?;
+        Some(config(format!("{name}={} replaces the usual places", inert(value))))
+    };
+    all.extend(["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter_map(variable));
+    all
 }
 
 fn is_directory_of_go(path: &str) -> bool {
@@ -122,11 +136,21 @@ fn places(looked: &[&OpenSeen]) -> String {
 }
 
 fn nowhere(store: &TrustStore) -> Evidence {
-    files(format!(
-        "{} bundle files and {} directories were checked: none offers a certificate",
-        store.files.len(),
-        store.directories.len()
-    ))
+    let count = |list: &[(String, TrustState)], one: &str, many: &str| {
+        counted(u64::try_from(list.len()).unwrap_or(u64::MAX), one, many)
+    };
+    let offers = |(_, state): &&(String, TrustState)| matches!(state, TrustState::Certificates(1..));
+    let had: Vec<_> =
+        store.files.iter().chain(&store.directories).filter(offers).map(|(path, _)| inert(path)).collect();
+    let looked = format!(
+        "{} and {} were checked at the start",
+        count(&store.files, "bundle file", "bundle files"),
+        count(&store.directories, "directory", "directories")
+    );
+    files(match had.as_slice() {
+        [] => format!("{looked}: none offers a certificate"),
+        had => format!("{looked}: {} had certificates then, and is gone", had.join(", ")),
+    })
 }
 
 fn remedy(case: &Case) -> String {
@@ -136,10 +160,7 @@ fn remedy(case: &Case) -> String {
             "RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*"
                 .to_owned()
         }
-        other => format!(
-            "# the image has {}: copy the bundle from the build stage\n\
-             COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt",
-            libc(other.and_then(Option::as_ref))
-        ),
+        None => COPY_BUNDLE.to_owned(),
+        Some(None) => format!("# the image has {}: copy the bundle from the build stage\n{COPY_BUNDLE}", libc(None)),
     }
 }

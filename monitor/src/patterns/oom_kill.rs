@@ -5,16 +5,19 @@ use monitor_common::probe::Probe;
 use super::{
     Need, Pattern,
     memory::{self, Advice},
-    start::ended,
+    start::{ended, past, unseen_end},
     wording::{bytes, config, kernel},
 };
 use crate::{
     case::{Case, OomSeen, Process},
     model::{
-        diagnosis::{Confidence, Finding, Severity},
+        diagnosis::{Confidence, Evidence, Finding, Severity},
         text::inert,
     },
 };
+
+/// The exit code of a container whose PID 1 was ended by SIGKILL.
+const SIGKILLED: i64 = 137;
 
 pub(super) const PATTERN: Pattern = Pattern {
     id: "oom-kill",
@@ -23,7 +26,8 @@ pub(super) const PATTERN: Pattern = Pattern {
     symptom: "Exit code 137, `OOMKilled: true`. When a child was the victim the container may live on, and \
         `OOMKilled` stays false while it runs.",
     evidence: "The kernel's `mark_victim` names a process of the container. Its resident memory is held against the \
-        configured limit and against GOMEMLIMIT.",
+        configured limit and against GOMEMLIMIT. Of a container that was dead before gomon looked: the runtime's flag \
+        `OOMKilled` (high).",
     look_alikes: "- `docker kill`, `docker rm -f` and the end of the grace period also give 137: no victim is marked.\n\
         - The end of a pid namespace kills all its processes: no victim is marked.\n\
         - `GOMEMLIMIT=400Mi` ends a Go program at once with code 2: not memory, but spelling.",
@@ -36,17 +40,50 @@ pub(super) const PATTERN: Pattern = Pattern {
 };
 
 fn matches(case: &Case) -> Vec<Finding> {
-    case.processes().filter_map(|process| Some(finding(case, process, process.oom.as_ref()?))).collect()
+    let seen = case.processes().filter_map(|process| Some(finding(case, process, process.oom.as_ref()?)));
+    let mut found: Vec<Finding> = seen.collect();
+    if found.is_empty() {
+        found.extend(unseen(case));
+    }
+    found
+}
+
+/// It was over before gomon looked; the runtime has noted that memory ran out.
+fn unseen(case: &Case) -> Option<Finding> {
+    let (at, state) = unseen_end(case).filter(|(_, state)| state.oom_killed)?;
+    let victim = if state.exit_code == Some(SIGKILLED) { "PID 1" } else { "a process of the container" };
+    let mut noted = past(state);
+    noted.fact.push_str(", OOMKilled");
+    let limit = case.config.get().and_then(|config| config.memory_limit_bytes);
+    let ran_out = case.config.get().map_or(RanOut::Unknown, |_| RanOut::of(limit, None));
+    let mut evidence = vec![noted];
+    evidence.extend(ran_out.evidence(case));
+    let advice = Advice::of_entrypoint(case, limit);
+    evidence.extend(advice.evidence());
+    Some(Finding {
+        severity: Severity::Error,
+        confidence: Confidence::High,
+        subject: victim.to_owned(),
+        summary: format!("{victim} was killed for lack of memory{}", ran_out.says()),
+        remedy: advice.remedy(limit),
+        evidence,
+        at,
+    })
 }
 
 fn finding(case: &Case, process: &Process, oom: &OomSeen) -> Finding {
-    let is_init = process.is_init(case);
+    let is_init = case.is_init(process);
     let comm = inert(&process.comm);
-    let victim = if is_init { format!("PID 1 ({comm})") } else { format!("child process {comm}") };
+    let victim = match (is_init, case.shares_host_pids()) {
+        (true, false) => format!("PID 1 ({comm})"),
+        (true, true) => format!("the first process ({comm})"),
+        (false, _) => format!("child process {comm}"),
+    };
     let limit = case.config.get().and_then(|config| config.memory_limit_bytes);
     let resident = memory::resident_bytes(oom, case.host.page_bytes);
-    let mut evidence =
-        vec![kernel(oom.at, format!("the kernel chose {victim} as OOM victim{}", sizes(resident, limit)))];
+    let ran_out = case.config.get().map_or(RanOut::Unknown, |_| RanOut::of(limit, resident));
+    let sizes = sizes(oom, resident, case.host.page_bytes);
+    let mut evidence = vec![kernel(oom.at, format!("the kernel chose {victim} as OOM victim{sizes}"))];
     if oom.allocator.pid != process.pid && oom.allocator.pid != 0 {
         evidence.push(kernel(
             oom.at,
@@ -54,32 +91,82 @@ fn finding(case: &Case, process: &Process, oom: &OomSeen) -> Finding {
         ));
     }
     evidence.extend(process.exit.map(|exit| ended(exit, &victim)));
-    match limit {
-        Some(limit) => evidence.push(config(format!("memory limit {}", bytes(limit)))),
-        None => {
-            evidence.push(config("no memory limit of its own: an ancestor's limit or the machine ran out"));
-        }
-    }
-    let advice = Advice::of(case, limit);
+    evidence.extend(ran_out.evidence(case));
+    let advice = Advice::of(case, process, limit, !matches!(ran_out, RanOut::Elsewhere(..)));
     evidence.extend(advice.evidence());
-    let against = limit.map_or_else(
-        || "without a limit of its own".to_owned(),
-        |limit| format!("at its limit of {}", bytes(limit)),
-    );
     Finding {
         severity: Severity::Error,
         confidence: Confidence::Certain,
         subject: if is_init { "PID 1".to_owned() } else { format!("child {comm}") },
-        summary: format!("{victim} was killed for lack of memory, the container {against}"),
+        summary: format!("{victim} was killed for lack of memory{}", ran_out.says()),
         remedy: advice.remedy(limit),
         evidence,
         at: oom.at,
     }
 }
 
-fn sizes(resident: Option<u64>, limit: Option<u64>) -> String {
-    match (resident, limit) {
-        (Some(resident), Some(limit)) => format!(": {} resident, limit {}", bytes(resident), bytes(limit)),
+/// Whose memory ran out, as far as the victim's size tells.
+#[derive(Clone, Copy)]
+enum RanOut {
+    /// The container's limit in bytes.
+    OwnLimit(u64),
+    /// The container's limit, and the victim's much smaller size.
+    Elsewhere(u64, u64),
+    /// The container has no limit.
+    NoLimit,
+    /// The configuration is unknown.
+    Unknown,
+}
+
+impl RanOut {
+    fn of(limit: Option<u64>, resident: Option<u64>) -> Self {
+        match (limit, resident) {
+            // The kernel kills the largest process; below half of the limit it cannot have filled it alone.
+            (Some(limit), Some(resident)) if resident < limit / 2 => Self::Elsewhere(limit, resident),
+            (Some(limit), _) => Self::OwnLimit(limit),
+            (None, _) => Self::NoLimit,
+        }
+    }
+
+    fn says(self) -> String {
+        match self {
+            Self::OwnLimit(limit) => format!(", the container at its limit of {}", bytes(limit)),
+            Self::Elsewhere(limit, resident) => {
+                format!(
+                    ", with {} resident far below the container's limit of {}",
+                    bytes(resident),
+                    bytes(limit)
+                )
+            }
+            Self::NoLimit => ", the container without a limit of its own".to_owned(),
+            Self::Unknown => String::new(),
+        }
+    }
+
+    fn evidence(self, case: &Case) -> Option<Evidence> {
+        case.config.get()?;
+        Some(config(match self {
+            Self::OwnLimit(limit) => format!("memory limit {}", bytes(limit)),
+            Self::Elsewhere(limit, _) => format!(
+                "memory limit {}: other processes of the container, an ancestor's limit (the pod's) or the whole \
+                 machine ran out",
+                bytes(limit)
+            ),
+            Self::NoLimit => {
+                "no memory limit of its own: an ancestor's limit (the pod's) or the machine ran out"
+                    .to_owned()
+            }
+            Self::Unknown => return None,
+        }))
+    }
+}
+
+fn sizes(oom: &OomSeen, resident: Option<u64>, page_bytes: u64) -> String {
+    let anonymous = oom.anon_pages.and_then(|pages| pages.checked_mul(page_bytes));
+    match (resident, anonymous) {
+        (Some(resident), Some(anonymous)) => {
+            format!(": {} resident, {} of it its own (anonymous)", bytes(resident), bytes(anonymous))
+        }
         (Some(resident), None) => format!(": {} resident", bytes(resident)),
         (None, _) => String::new(),
     }

@@ -1,12 +1,10 @@
 //! Which rule forbids a container's user to execute a file, from its mode, mount and capabilities.
 
-use std::path::Path;
-
 use crate::{
     case::Case,
     model::{
         access::{EXECUTE, User},
-        fact::{Config, File, FileKind, Mount},
+        fact::{File, FileKind},
         text::inert,
     },
 };
@@ -16,13 +14,16 @@ use crate::{
 pub(super) enum Refusal {
     /// Capabilities of the file that the bounding set lacks, as a bit mask.
     FileCapabilities(u64),
-    Directory,
+    /// It is a directory; the host's side of the mount that put it there.
+    Directory(Option<String>),
     Mode,
     DirectoryMode(String, u32),
     NoexecMount(String),
     TextBusy,
     /// Nothing in the files forbids it: seccomp or a security module.
     Denied,
+    /// As before, and the process may not be the container's configured user any more.
+    DeniedToSomeone,
 }
 
 impl Refusal {
@@ -30,11 +31,11 @@ impl Refusal {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::FileCapabilities(_) => "file-capabilities",
-            Self::Directory | Self::Mode => "mode",
+            Self::Directory(_) | Self::Mode => "mode",
             Self::DirectoryMode(..) => "directory-mode",
             Self::NoexecMount(_) => "noexec-mount",
             Self::TextBusy => "text-busy",
-            Self::Denied => "denied",
+            Self::Denied | Self::DeniedToSomeone => "denied",
         }
     }
 
@@ -44,7 +45,7 @@ impl Refusal {
     }
 
     /// What is said of the file.
-    pub(super) fn fact(&self, file: &File) -> String {
+    pub(super) fn fact(&self, file: Option<&File>) -> String {
         match self {
             Self::FileCapabilities(missing) => {
                 format!(
@@ -52,20 +53,30 @@ impl Refusal {
                     capability_names(*missing)
                 )
             }
-            Self::Directory => "is a directory".to_owned(),
-            Self::Mode => format!(
-                "has mode {:04o}, owner {}:{}: no execute permission for the container's user",
-                file.mode, file.uid, file.gid
-            ),
+            Self::Directory(None) => "is a directory".to_owned(),
+            Self::Directory(Some(source)) => {
+                format!("is a directory: {} of the host is mounted there", inert(source))
+            }
+            Self::Mode => {
+                let mode =
+                    |file: &File| format!("has mode {:04o}, owner {}:{}", file.mode, file.uid, file.gid);
+                let mode = file.map_or_else(|| "has a mode".to_owned(), mode);
+                format!("{mode}: no execute permission for the container's user")
+            }
             Self::DirectoryMode(directory, mode) => {
                 format!(
                     "lies below {} (mode {mode:04o}), which the container's user may not search",
                     inert(directory)
                 )
             }
-            Self::NoexecMount(mount) => lies_on_noexec(mount),
+            Self::NoexecMount(mount) => format!("lies on {}, which is mounted noexec", inert(mount)),
             Self::TextBusy => "is open for writing in another process".to_owned(),
             Self::Denied => "is executable by its mode; seccomp or a security module refused".to_owned(),
+            Self::DeniedToSomeone => {
+                "is executable by its mode for the container's user; the process runs as \
+                another user, or seccomp or a security module refused"
+                    .to_owned()
+            }
         }
     }
 
@@ -76,7 +87,12 @@ impl Refusal {
                 "RUN setcap -r {path}\n# or grant what the file asks for\ndocker run --cap-add {} …",
                 capability_names(*missing).replace("CAP_", "").replace(", ", " --cap-add ")
             ),
-            Self::Directory => {
+            Self::Directory(Some(source)) => format!(
+                "# mount the program itself; Docker makes a directory of a source that does not exist\n\
+                 docker run -v {}/server:{path} …",
+                inert(source)
+            ),
+            Self::Directory(None) => {
                 "# name the program inside the directory\nENTRYPOINT [\"/app/server\"]".to_owned()
             }
             Self::Mode => format!("COPY --chmod=0755 --from=build /out/app {path}"),
@@ -91,6 +107,9 @@ impl Refusal {
                 "# finish writing before starting: write to a temporary name, close it, then rename it"
                     .to_owned()
             }
+            Self::DeniedToSomeone => "# see which user it runs as, then give that user the x bit\n\
+                docker exec CONTAINER sh -c 'id; ls -l PROGRAM'"
+                .replace("PROGRAM", path),
             Self::Denied => "# compare with a run without the profile, on a test machine\n\
                 docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined …"
                 .to_owned(),
@@ -105,7 +124,10 @@ pub(super) fn refusal(case: &Case, file: &File) -> Option<Refusal> {
         return Some(Refusal::DirectoryMode(directory.clone(), *mode));
     }
     match file.kind {
-        FileKind::Directory => return Some(Refusal::Directory),
+        FileKind::Directory => {
+            let mount = config.mounts.iter().rfind(|mount| mount.destination == file.path);
+            return Some(Refusal::Directory(mount.map(|mount| mount.source.clone())));
+        }
         FileKind::Other => return Some(Refusal::Mode),
         FileKind::Regular => {}
     }
@@ -116,20 +138,23 @@ pub(super) fn refusal(case: &Case, file: &File) -> Option<Refusal> {
         return Some(Refusal::Mode);
     }
     let wanted = file.capabilities.filter(|caps| caps.effective)?.permitted;
-    let missing = wanted & !config.bounding_caps?;
+    // A configuration without a bounding set grants none.
+    let missing = wanted & !config.bounding_caps.unwrap_or_default();
     (missing != 0).then_some(Refusal::FileCapabilities(missing))
 }
 
-/// What is said of a file below a noexec mount.
-pub(super) fn lies_on_noexec(mount: &str) -> String {
-    format!("lies on {}, which is mounted noexec", inert(mount))
-}
-
-/// The mount that covers `path`, if the configuration makes it noexec.
-pub(super) fn configured_noexec(config: &Config, path: &str) -> Option<String> {
-    let covers = |mount: &&Mount| Path::new(path).starts_with(&mount.destination);
-    let covering = config.mounts.iter().filter(covers).max_by_key(|mount| mount.destination.len())?;
-    covering.options.iter().any(|option| option == "noexec").then(|| covering.destination.clone())
+/// The noexec mount of the configuration that a path lies on, where the file itself could not be looked at.
+pub(super) fn noexec_mount(case: &Case, path: &str) -> Option<Refusal> {
+    let below = |destination: &str| {
+        path.strip_prefix(destination.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let mounts = &case.config.get()?.mounts;
+    let mount = mounts
+        .iter()
+        .filter(|mount| below(&mount.destination))
+        .max_by_key(|mount| mount.destination.len())?;
+    let is_noexec = mount.options.iter().any(|option| option == "noexec");
+    is_noexec.then(|| Refusal::NoexecMount(mount.destination.clone()))
 }
 
 /// Names of capabilities(7) in the order of their numbers.

@@ -5,12 +5,12 @@ use monitor_common::probe::Probe;
 use super::{
     Need, Pattern,
     start::ended,
-    wording::{files, kernel, seconds},
+    wording::{kernel, seconds},
 };
 use crate::{
     case::{Case, Process, SignalSeen},
     model::{
-        diagnosis::{Confidence, Evidence, Finding, Severity},
+        diagnosis::{Confidence, Finding, Severity},
         event::{Disposition, SignalOutcome},
         signal::{SI_KERNEL, SI_TKILL, Signal},
         text::inert,
@@ -33,7 +33,8 @@ pub(super) const PATTERN: Pattern = Pattern {
         - `docker kill` and `docker rm -f` send SIGKILL without a SIGTERM.\n\
         - An OOM kill: the kernel itself sends SIGKILL.\n\
         - A stop signal other than SIGTERM.\n\
-        - A container without any Go program (a shell, `sleep`) behaves the same: info.",
+        - A container without any Go program (a shell, `sleep`) behaves the same: info.\n\
+        - PID 1 drops the signal and ends by itself soon after (its child was stopped by a preStop hook): info.",
     remedy: "Exec-form ENTRYPOINT, `exec` in a start script, and `signal.NotifyContext(ctx, syscall.SIGTERM)` in the \
         program. An init (`--init`, tini) makes the stop fast but passes the signal only to its direct child.",
     limits: "Whether a program swallowed the signal or was still at work cannot be told from outside; the verdict says \
@@ -53,8 +54,12 @@ fn matches(case: &Case) -> Vec<Finding> {
 }
 
 fn find(case: &Case, init: &Process, term: &SignalSeen) -> Option<Finding> {
+    // A process that is at its end already drops every signal.
     let kill = init.signals.iter().find(|seen| {
-        seen.signal == Signal::KILL && seen.code != SI_KERNEL && seen.at.since(term.at) >= SHORTEST_GRACE_NS
+        seen.signal == Signal::KILL
+            && seen.code != SI_KERNEL
+            && seen.at.since(term.at) >= SHORTEST_GRACE_NS
+            && init.exit.is_none_or(|exit| exit.at >= seen.at && exit.signal == Some(Signal::KILL))
     });
     let ignored = match term.outcome {
         SignalOutcome::Ignored => true,
@@ -79,47 +84,56 @@ fn finding(
 ) -> Finding {
     let program = init.program.as_ref().map_or(init.comm.as_str(), |program| program.path.as_str());
     let program = inert(program).into_owned();
-    let sender = sender(case, term);
-    let mut evidence = vec![kernel(term.at, sent(&sender, ignored))];
+    let place = if term.sender_cgroup == case.run.cgroup { "inside" } else { "outside" };
+    let sender = format!("{} {place} the container", inert(&term.sender.comm));
+    let below = case.go_program_at(term.at).filter(|go| go.pid != init.pid);
+    let is_go = init.go_started.is_some() || case.go().is_some();
+    // It went its own way after all: a child that ended, a preStop hook.
+    let ended_itself = init.exit.filter(|exit| kill.is_none() && exit.signal != Some(Signal::KILL));
+    let grace = kill.map(|kill| seconds(kill.at.since(term.at)));
+    let mut evidence = vec![kernel(term.at, sent(&sender, term.sender.pid, ignored))];
     evidence.extend(term.delivered.map(|(at, disposition)| kernel(at, delivered(disposition))));
-    evidence.extend(kill.map(|kill| {
-        let after = seconds(kill.at.since(term.at));
+    if let (Some(kill), Some(grace)) = (kill, &grace) {
+        let comm = inert(&kill.sender.comm);
+        evidence
+            .push(kernel(kill.at, format!("{comm} sent SIGKILL {grace} later: the grace period was over")));
+    }
+    evidence.extend(init.exit.map(|exit| ended(exit, "PID 1")));
+    evidence.extend(below.map(|go| {
+        let path = inert(&go.path);
         kernel(
-            kill.at,
-            format!("{} sent SIGKILL {after} later: the grace period was over", inert(&kill.sender.comm)),
+            go.started_at,
+            format!("the Go program is {path} (pid {} in the container), below PID 1", go.ns_pid),
         )
     }));
-    evidence.extend(init.exit.map(|exit| ended(exit, "PID 1")));
-    evidence.extend(runs_go_below(case, init));
-    let grace = kill.map(|kill| seconds(kill.at.since(term.at)));
-    let what = match (ignored, grace) {
-        (true, None) => "ignores SIGTERM or has no handler for it: the kernel dropped the signal".to_owned(),
-        (true, Some(grace)) => {
-            format!("ignores SIGTERM or has no handler for it and was killed {grace} later")
+    let dropped = "ignores SIGTERM or has no handler for it";
+    let what = match (ignored, grace, ended_itself) {
+        (true, Some(grace), _) => format!("{dropped} and was killed {grace} later"),
+        (true, None, Some(exit)) => {
+            format!("{dropped}, but ended by itself {} later", seconds(exit.at.since(term.at)))
         }
-        (false, Some(grace)) => format!("got SIGTERM, did not end within {grace} and was killed"),
-        (false, None) => "got SIGTERM".to_owned(),
+        (true, None, None) => format!("{dropped}: the kernel dropped the signal"),
+        (false, grace, _) => {
+            format!("got SIGTERM, did not end within {} and was killed", grace.unwrap_or_default())
+        }
     };
+    let is_ours = (is_go || below.is_some()) && ended_itself.is_none();
+    let who = if case.shares_host_pids() { "the first process" } else { "PID 1" };
     Finding {
-        severity: if case.has_go() { Severity::Warning } else { Severity::Info },
+        severity: if is_ours { Severity::Warning } else { Severity::Info },
         confidence: Confidence::Certain,
         subject: format!("PID 1 {program}"),
-        summary: format!("PID 1 ({program}) {what}; sent by {sender}"),
+        summary: format!("{who} ({program}) {what}; sent by {sender}"),
         evidence,
-        remedy: remedy(case, init),
+        remedy: remedy(is_go),
         at: term.at,
     }
 }
 
-fn sender(case: &Case, term: &SignalSeen) -> String {
-    let place = if term.sender_cgroup == case.run.cgroup { "inside" } else { "outside" };
-    format!("{} (pid {}, {place} the container)", inert(&term.sender.comm), term.sender.pid)
-}
-
-fn sent(sender: &str, ignored: bool) -> String {
+fn sent(sender: &str, pid: u32, ignored: bool) -> String {
     let outcome =
         if ignored { "the kernel dropped it: PID 1 ignores it or has no handler" } else { "it was queued" };
-    format!("{sender} sent SIGTERM to PID 1; {outcome}")
+    format!("SIGTERM to PID 1 by {sender} (pid {pid} of the host); {outcome}")
 }
 
 fn delivered(disposition: Disposition) -> &'static str {
@@ -130,22 +144,7 @@ fn delivered(disposition: Disposition) -> &'static str {
     }
 }
 
-/// The Go program runs below a shell or another wrapper.
-fn runs_go_below(case: &Case, init: &Process) -> Option<Evidence> {
-    if init.go_started.is_some() || case.go().is_some() {
-        return None;
-    }
-    let go = case.processes().find(|process| process.go_started.is_some() && process.pid != init.pid)?;
-    let program = go.program.as_ref()?;
-    Some(files(format!(
-        "the Go program is {} (pid {} in the container), below PID 1",
-        inert(&program.path),
-        go.ns_pid
-    )))
-}
-
-fn remedy(case: &Case, init: &Process) -> String {
-    let is_go = init.go_started.is_some() || case.go().is_some();
+fn remedy(is_go: bool) -> String {
     if is_go {
         "ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)\ndefer stop()\n\
          <-ctx.Done()   // then shut down: server.Shutdown(…), within terminationGracePeriodSeconds"

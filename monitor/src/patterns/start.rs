@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::{
-    case::{Case, ExecFailure, ExitSeen, Process},
-    engine::EXEC_SETTLE_NS,
+    case::{Case, EXEC_SETTLE_NS, ExecFailure, ExitSeen, Process},
     model::{
-        diagnosis::{Confidence, Evidence, Source},
+        diagnosis::{Confidence, Evidence, Severity, Source},
         errno::Errno,
         fact::{FileFact, RuntimeState},
         text::inert,
@@ -25,6 +24,17 @@ pub(super) enum Seen<'a> {
     Past(&'a RuntimeState),
 }
 
+/// Whose attempt it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The container's own command.
+    Start,
+    /// A process of the container.
+    Inside,
+    /// A command from outside: `docker exec`, `kubectl exec`, a health check.
+    Outside,
+}
+
 /// One attempt that failed for good.
 pub(super) struct Attempt<'a> {
     pub(super) at: BootNs,
@@ -32,11 +42,15 @@ pub(super) struct Attempt<'a> {
     /// The program, inert.
     pub(super) path: String,
     pub(super) file: Option<&'a FileFact>,
-    /// It is the container's own command.
-    pub(super) is_entrypoint: bool,
+    pub(super) origin: Origin,
 }
 
 impl Attempt<'_> {
+    /// This process made it.
+    pub(super) fn is_of(&self, process: &Process) -> bool {
+        matches!(self.seen, Seen::Refused(own, _) if own.pid == process.pid)
+    }
+
     /// The kernel's errno, where it was the kernel that refused.
     pub(super) fn errno(&self) -> Option<Errno> {
         match self.seen {
@@ -54,6 +68,14 @@ impl Attempt<'_> {
         }
     }
 
+    /// A command from outside does not touch the container's own work.
+    pub(super) fn severity(&self) -> Severity {
+        match self.origin {
+            Origin::Start | Origin::Inside => Severity::Error,
+            Origin::Outside => Severity::Warning,
+        }
+    }
+
     /// As sure as the pattern's rule, unless the attempt itself was not seen.
     pub(super) fn confidence(&self) -> Confidence {
         match self.seen {
@@ -63,31 +85,49 @@ impl Attempt<'_> {
     }
 
     /// What was seen, as evidence.
-    pub(super) fn evidence(&self) -> Vec<Evidence> {
+    pub(super) fn evidence(&self, case: &Case) -> Vec<Evidence> {
         match self.seen {
             Seen::Refused(process, failure) => {
-                let who = if process.ns_pid == 1 { "PID 1 of the container" } else { "a process" };
-                let fact = format!(
-                    "execve(\"{}\") by {} ({who}) failed with {}",
-                    inert(&failure.path),
-                    inert(&failure.comm),
-                    failure.errno
-                );
+                let (comm, who) = (inert(&failure.comm), self.who(case, process));
+                let fact = match failure.path.as_str() {
+                    "" => format!(
+                        "execve by {comm} ({who}) failed with {} past the point of no return",
+                        failure.errno
+                    ),
+                    path => {
+                        format!("execve(\"{}\") by {comm} ({who}) failed with {}", inert(path), failure.errno)
+                    }
+                };
                 let mut all = vec![Evidence { at: Some(failure.at), source: Source::Kernel, fact }];
                 all.extend(process.exit.map(|exit| ended(exit, "it")));
                 all
             }
             Seen::Checked(process, exit) => {
                 let fact = format!(
-                    "{} (PID 1 of the container) ended before any execve: the runtime checks the command first",
-                    inert(&process.comm)
+                    "{} ({}) exited with code {} before any execve: the runtime checks the command first",
+                    inert(&process.comm),
+                    self.who(case, process),
+                    exit.code
                 );
-                let checked = Evidence { at: Some(exit.at), source: Source::Kernel, fact };
-                vec![checked, ended(exit, "it")]
+                vec![Evidence { at: Some(exit.at), source: Source::Kernel, fact }]
             }
             Seen::Past(state) => vec![past(state)],
         }
     }
+
+    fn who(&self, case: &Case, process: &Process) -> String {
+        match self.origin {
+            Origin::Outside => "from outside: docker exec, kubectl exec or a health check".to_owned(),
+            Origin::Start | Origin::Inside if case.is_init(process) => first_process(case).to_owned(),
+            Origin::Start | Origin::Inside if process.ns_pid == 0 => "a process of the container".to_owned(),
+            Origin::Start | Origin::Inside => format!("pid {} in the container", process.ns_pid),
+        }
+    }
+}
+
+/// What the container's first process is called.
+pub(super) fn first_process(case: &Case) -> &'static str {
+    if case.shares_host_pids() { "the container's first process" } else { "PID 1 of the container" }
 }
 
 /// The end of a process, as evidence.
@@ -100,7 +140,7 @@ pub(super) fn ended(exit: ExitSeen, who: &str) -> Evidence {
 }
 
 /// What the runtime remembers, as evidence.
-fn past(state: &RuntimeState) -> Evidence {
+pub(super) fn past(state: &RuntimeState) -> Evidence {
     let mut fact = format!("the runtime reports status {}", inert(&state.status));
     if let Some(code) = state.exit_code {
         // Writing to a String cannot fail.
@@ -127,16 +167,23 @@ fn refused<'a>(case: &'a Case, process: &'a Process) -> impl Iterator<Item = Att
     let settled =
         |failure: &&ExecFailure| process.exit.is_some() || case.now.since(failure.at) >= EXEC_SETTLE_NS;
     process.exec_failures.iter().filter(settled).map(move |failure| {
-        let is_entrypoint = process.is_init(case) && process.is_runtime_stage();
+        let origin = match (process.is_runtime_stage(), case.is_init(process)) {
+            (true, true) => Origin::Start,
+            (true, false) => Origin::Outside,
+            (false, _) if case.is_from_outside(process) => Origin::Outside,
+            (false, _) => Origin::Inside,
+        };
         // After the point of no return the path is unreadable; then it is the one that the container starts with.
         let path = if failure.path.is_empty() { command(case) } else { failure.path.clone() };
-        let entrypoint = || case.entrypoint.get().filter(|_| is_entrypoint).and_then(|e| e.file.get());
+        // A relative path is found under the absolute one that birth looked at.
+        let is_command = origin == Origin::Start && !failure.path.starts_with('/');
+        let entrypoint = || case.entrypoint.get().filter(|_| is_command).and_then(|e| e.file.get());
         Attempt {
             at: failure.at,
             seen: Seen::Refused(process, failure),
             file: case.file(&path).or_else(entrypoint),
             path: inert(&path).into_owned(),
-            is_entrypoint,
+            origin,
         }
     })
 }
@@ -152,16 +199,22 @@ fn checked(case: &Case) -> Option<Attempt<'_>> {
 
 /// The container was dead, or between two lives, when gomon came.
 fn over(case: &Case) -> Option<Attempt<'_>> {
-    let (at, state) = case.runtime_state.as_ref()?;
+    let (at, state) = unseen_end(case)?;
     // What docker and containerd report when a command cannot be started, 139 for one that is cut off.
     let failed = state.exit_code.is_some_and(|code| matches!(code, 1 | 126 | 127 | 128 | 139 | 255));
+    failed.then(|| at_entrypoint(case, at, Seen::Past(state)))
+}
+
+/// What the runtime remembers of a life that ended before gomon looked.
+pub(super) fn unseen_end(case: &Case) -> Option<(BootNs, &RuntimeState)> {
+    let (at, state) = case.runtime_state.as_ref()?;
     let is_over = !matches!(state.status.as_str(), "running" | "paused");
-    (is_over && failed && !case.from_birth).then(|| at_entrypoint(case, *at, Seen::Past(state)))
+    (is_over && !case.from_birth).then_some((*at, state))
 }
 
 fn at_entrypoint<'a>(case: &'a Case, at: BootNs, seen: Seen<'a>) -> Attempt<'a> {
     let file = case.entrypoint.get().and_then(|entrypoint| entrypoint.file.get());
-    Attempt { at, seen, path: inert(&command(case)).into_owned(), file, is_entrypoint: true }
+    Attempt { at, seen, path: inert(&command(case)).into_owned(), file, origin: Origin::Start }
 }
 
 /// The command that the container was told to run.

@@ -67,11 +67,14 @@ fn is_foreign(case: &Case, machine: u16) -> bool {
 
 fn finding(case: &Case, attempt: &Attempt<'_>, path: &str, elf: &Elf, found: u16) -> Finding {
     let (found, host) = (machine(found), machine(case.host.machine));
-    let mut evidence = attempt.evidence();
+    let mut evidence = attempt.evidence(case);
+    if path != attempt.path {
+        evidence.push(files(format!("{} needs {path} to run", attempt.path)));
+    }
     evidence.push(files(format!("{path} is an ELF file for {found}; this host is {host}")));
     evidence.extend(go_build(&attempt.path, elf));
     Finding {
-        severity: Severity::Error,
+        severity: attempt.severity(),
         // An emulator may have run it: only the kernel's refusal proves the contrary.
         confidence: if attempt.errno().is_some() { Confidence::Certain } else { Confidence::Medium },
         subject: format!("{path}: {found} on {host}"),

@@ -266,6 +266,7 @@ mod tests {
         let expected = format!(
             "api  shop/api-7d9f  registry.example/shop/api:1.4  containerd://{id}
 findings: 1 error
+exit code 1 at 2023-11-14T22:13:21.502Z: explained by the findings
 
 ERROR missing-interpreter
   /app/server exists, but the loader that it names does not.

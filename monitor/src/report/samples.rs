@@ -3,7 +3,8 @@
 use crate::model::{
     container::{ContainerId, Identity, Runtime},
     diagnosis::{
-        Blindness, Conclusion, Confidence, Coverage, Diagnosis, Evidence, Severity, Source, Verdict,
+        Blindness, Conclusion, Confidence, Coverage, Diagnosis, Ending, Evidence, Meaning, Severity, Source,
+        Verdict,
     },
     time::{BootEpoch, BootNs, MS},
 };
@@ -74,13 +75,13 @@ pub(crate) fn finding() -> Conclusion {
         identity: identity(),
         verdict: Verdict::Findings,
         diagnoses: vec![diagnosis()],
-        ending: None,
+        ending: Some(Ending { at: Some(BootNs(1_502 * MS)), code: 1, meaning: Meaning::Explained }),
         coverage: coverage(),
     }
 }
 
 pub(crate) fn clean() -> Conclusion {
-    Conclusion { verdict: Verdict::Clean, diagnoses: Vec::new(), ..finding() }
+    Conclusion { verdict: Verdict::Clean, diagnoses: Vec::new(), ending: None, ..finding() }
 }
 
 pub(crate) fn inconclusive() -> Conclusion {

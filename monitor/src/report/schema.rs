@@ -24,6 +24,7 @@ pub(super) fn faults_of(root: &Value, schema: &Value, value: &Value, at: &str) -
                     found.push(format!("{at}: {value} breaks {keyword} {rule}"));
                 }
             }
+            "required" if !value.is_object() => {}
             "required" => {
                 let names = rule.as_array().expect("a list").iter().filter_map(Value::as_str);
                 found.extend(

@@ -1,0 +1,187 @@
+//! What the engine makes of whole stories, told as observations.
+
+use super::*;
+use crate::model::{
+    container::CgroupId,
+    diagnosis::Confidence,
+    errno::Errno,
+    event::{Event, Task},
+    fact::{Config, Content, Entrypoint, Fact, FileFact, FileKind, Want},
+    time::MS,
+};
+
+fn run(cgroup: u64) -> Run {
+    Run { container: ContainerId("ab".repeat(32)), cgroup: CgroupId(cgroup) }
+}
+
+fn at(ms: u64) -> BootNs {
+    BootNs(ms * MS)
+}
+
+fn init() -> Task {
+    Task { pid: 70, tid: 70, ns_pid: 1, comm: "runc:[2:INIT]".into() }
+}
+
+fn happened(run: &Run, ms: u64, kind: EventKind) -> Observation {
+    Observation::Happened {
+        run: run.clone(),
+        event: Event { at: at(ms), cgroup: run.cgroup, task: init(), kind },
+    }
+}
+
+fn learned(run: &Run, ms: u64, fact: Fact) -> Observation {
+    Observation::Learned { run: run.clone(), at: at(ms), fact: Box::new(fact) }
+}
+
+fn absent(path: &str) -> FileFact {
+    FileFact::Absent { path: path.into(), missing: path.into() }
+}
+
+fn entrypoint(file: Known<FileFact>) -> Fact {
+    Fact::Entrypoint(Known::Is(Entrypoint {
+        command: "/app/x".into(),
+        searched: vec!["/app/x".into()],
+        file,
+    }))
+}
+
+fn empty_file() -> FileFact {
+    FileFact::Present(Box::new(crate::model::fact::File {
+        path: "/app/x".into(),
+        resolved: "/app/x".into(),
+        kind: FileKind::Regular,
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        size_bytes: 0,
+        noexec_mount: None,
+        closed_directory: None,
+        capabilities: None,
+        content: Known::Is(Content::Empty),
+    }))
+}
+
+fn exec_failed(errno: Errno) -> EventKind {
+    EventKind::ExecFailed { errno, path: "/app/x".into(), argv0: "/app/x".into() }
+}
+
+fn exec() -> EventKind {
+    EventKind::Exec { path: "/app/x".into(), interpreter: "/app/x".into(), parent_pid: 1 }
+}
+
+fn exit(code: i32) -> EventKind {
+    EventKind::Exit { code, signal: None, core_dumped: false, parent_pid: 1 }
+}
+
+/// A container that was watched from its birth, with its configuration and entrypoint known.
+fn born(engine: &mut Engine, run: &Run, ms: u64, file: FileFact) {
+    let config = Config { own_pid_namespace: true, ..Config::default() };
+    engine.observe(&Observation::Appeared { run: run.clone(), at: at(ms), from_birth: true });
+    engine.observe(&learned(run, ms, Fact::Config(Known::Is(config))));
+    engine.observe(&learned(run, ms, entrypoint(Known::Is(file))));
+}
+
+fn patterns(engine: &Engine) -> Vec<(String, u64)> {
+    engine.diagnoses().into_iter().map(|one| (one.pattern.clone(), one.count)).collect()
+}
+
+#[test]
+fn a_failed_exec_is_judged_when_it_has_settled_or_the_process_has_ended() {
+    let (mut engine, run) = (Engine::new(), run(1));
+    born(&mut engine, &run, 0, empty_file());
+    engine.observe(&happened(&run, 50, exec_failed(Errno::ENOEXEC)));
+    assert!(patterns(&engine).is_empty());
+    assert_eq!(engine.next_due(), Some(at(60)));
+    engine.observe(&Observation::Tick { at: at(60) });
+    assert_eq!(patterns(&engine), [("exec-format".to_owned(), 1)]);
+    engine.observe(&happened(&run, 61, exit(1)));
+    assert_eq!(patterns(&engine), [("exec-format".to_owned(), 1)], "the same occurrence");
+}
+
+#[test]
+fn an_exec_that_succeeds_in_the_end_was_a_search() {
+    let (mut engine, run) = (Engine::new(), run(1));
+    born(&mut engine, &run, 0, empty_file());
+    engine.observe(&happened(&run, 50, exec_failed(Errno::ENOEXEC)));
+    engine.observe(&happened(&run, 51, exec()));
+    engine.observe(&Observation::Tick { at: at(100) });
+    assert!(patterns(&engine).is_empty());
+}
+
+#[test]
+fn a_crash_loop_is_one_diagnosis_with_a_count() {
+    let mut engine = Engine::new();
+    for life in 0..5 {
+        let run = run(10 + life);
+        let start = life * 1000;
+        born(&mut engine, &run, start, absent("/app/x"));
+        engine.observe(&happened(&run, start + 50, exit(1)));
+        engine.observe(&Observation::Vanished { run, at: at(start + 60) });
+    }
+    assert_eq!(patterns(&engine), [("entrypoint-not-found".to_owned(), 5)]);
+    let conclusion = engine.conclude(&run(0).container).unwrap();
+    assert_eq!(conclusion.verdict, Verdict::Findings);
+    assert_eq!(conclusion.ending.map(|ending| ending.meaning), Some(Meaning::Explained));
+}
+
+#[test]
+fn facts_that_arrive_after_the_failure_complete_the_verdict() {
+    let (mut engine, run) = (Engine::new(), run(1));
+    engine.observe(&Observation::Appeared { run: run.clone(), at: at(0), from_birth: true });
+    let step = engine.observe(&happened(&run, 50, exec_failed(Errno::ENOEXEC)));
+    let wanted = Wanted { run: run.clone(), want: Want::File("/app/x".into()) };
+    assert_eq!(step.wanted, [wanted]);
+    engine.observe(&happened(&run, 51, exit(1)));
+    assert_eq!(engine.conclude(&run.container).unwrap().verdict, Verdict::Inconclusive);
+    let step = engine.observe(&learned(&run, 80, entrypoint(Known::Is(empty_file()))));
+    let change = step.changes.first().unwrap().diagnosis();
+    assert_eq!((change.pattern.as_str(), change.confidence), ("exec-format", Confidence::Certain));
+}
+
+#[test]
+fn blindness_and_loss_make_an_answer_inconclusive_never_clean() {
+    let healthy = |extra: Option<Observation>| {
+        let (mut engine, run) = (Engine::new(), run(1));
+        born(&mut engine, &run, 0, empty_file());
+        engine.observe(&happened(&run, 50, exec()));
+        if let Some(extra) = extra {
+            engine.observe(&extra);
+        }
+        engine.observe(&happened(&run, 90, exit(0)));
+        engine.conclude(&run.container).unwrap()
+    };
+    assert_eq!(healthy(None).verdict, Verdict::Clean);
+    let lost = Observation::Lost { at: at(60), probe: "open".into(), count: 3 };
+    let conclusion = healthy(Some(lost));
+    assert_eq!((conclusion.verdict, conclusion.coverage.events_lost), (Verdict::Inconclusive, 3));
+    let blind = Observation::Blind { at: at(60), probe: "oom_kill".into(), why: "refused".into() };
+    let conclusion = healthy(Some(blind));
+    assert_eq!(conclusion.verdict, Verdict::Inconclusive);
+    assert!(conclusion.coverage.blind.iter().any(|one| one.patterns == ["oom-kill"]));
+}
+
+#[test]
+fn a_loss_before_a_container_was_born_does_not_touch_it() {
+    let (mut engine, run) = (Engine::new(), run(1));
+    engine.observe(&Observation::Lost { at: at(1), probe: "open".into(), count: 3 });
+    born(&mut engine, &run, 10, empty_file());
+    engine.observe(&happened(&run, 50, exec()));
+    assert_eq!(engine.conclude(&run.container).unwrap().verdict, Verdict::Clean);
+}
+
+#[test]
+fn an_exit_that_nothing_explains_is_told_as_such() {
+    let (mut engine, run) = (Engine::new(), run(1));
+    born(&mut engine, &run, 0, empty_file());
+    engine.observe(&happened(&run, 50, exec()));
+    engine.observe(&happened(&run, 90, exit(3)));
+    let conclusion = engine.conclude(&run.container).unwrap();
+    assert_eq!(conclusion.verdict, Verdict::Inconclusive);
+    let ending = conclusion.ending.unwrap();
+    assert_eq!((ending.code, ending.meaning), (3, Meaning::Unexplained));
+}
+
+#[test]
+fn a_container_that_nobody_saw_has_no_conclusion() {
+    assert_eq!(Engine::new().conclude(&run(1).container), None);
+}

@@ -1,0 +1,133 @@
+//! What a program file is made of: ELF, script, Go build information, shared libraries.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::{FileFact, Known};
+
+/// What a regular file holds, as the kernel's binary formats see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    Elf(Box<Elf>),
+    Script(Script),
+    Empty,
+    /// A UTF-8 byte order mark stands before `#!`.
+    ByteOrderMarkedScript,
+    /// Neither ELF nor `#!`: the kernel answers ENOEXEC.
+    Other {
+        /// All printable text in the first 64 bytes.
+        text: bool,
+    },
+}
+
+/// An ELF file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elf {
+    /// 32 or 64.
+    pub class: u8,
+    /// `e_machine`, elf(5).
+    pub machine: u16,
+    /// `e_type`, elf(5): 2 executable, 3 shared object or PIE.
+    pub kind: u16,
+    /// The last `PT_LOAD` ends behind the end of the file.
+    pub truncated: bool,
+    pub interpreter: Option<Interpreter>,
+    /// `DT_NEEDED` in order.
+    pub needed: Vec<String>,
+    /// The transitive closure of `needed` over the container's search paths.
+    pub libraries: Known<Libraries>,
+    /// Symbol versions that the file wants (`SHT_GNU_verneed`).
+    pub version_needs: Vec<VersionNeed>,
+    pub go: Known<Option<GoBuild>>,
+}
+
+/// The file that `PT_INTERP` or a `#!` line names, as found in the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interpreter {
+    pub path: String,
+    /// Its own `content` is looked at one level deep only.
+    pub file: Box<Known<FileFact>>,
+}
+
+/// Versions of one library that an ELF file needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionNeed {
+    pub library: String,
+    /// For example `GLIBC_2.34`.
+    pub versions: Vec<String>,
+}
+
+/// How the shared libraries of a program resolve inside the container.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Libraries {
+    /// Resolved paths by name.
+    pub found: BTreeMap<String, String>,
+    pub missing: Vec<MissingLibrary>,
+    /// Files of the right name that the loader passes over or fails on.
+    pub rejected: Vec<RejectedLibrary>,
+    /// Symbol versions that a found library does not define. glibc ends the program for each; musl ignores versions.
+    pub unmet: Vec<UnmetVersion>,
+}
+
+/// A library that no search path has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingLibrary {
+    pub name: String,
+    /// The file whose `DT_NEEDED` names it.
+    pub wanted_by: String,
+    /// The directories that were searched, in order.
+    pub searched: Vec<String>,
+}
+
+/// A file that has a wanted library's name and cannot be it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedLibrary {
+    pub name: String,
+    pub path: String,
+    /// Not ELF, another class or machine, not readable for the container's user, on a noexec mount.
+    pub reason: String,
+}
+
+/// A symbol version that one file of a program needs and the library at hand lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnmetVersion {
+    /// For example `libc.so.6`.
+    pub library: String,
+    /// Where that library was found.
+    pub path: String,
+    /// For example `GLIBC_2.34`.
+    pub version: String,
+    /// The highest version of the same family that the library defines.
+    pub highest_offered: Option<String>,
+    /// The file that needs it: the program itself or one of its libraries.
+    pub wanted_by: String,
+}
+
+/// The first line of a script.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// The interpreter as the kernel reads it: a trailing carriage return is part of the name.
+    pub interpreter: Interpreter,
+    /// The rest of the line.
+    pub argument: Option<String>,
+    /// The line ends in CR LF.
+    pub crlf: bool,
+    /// With `crlf`: the interpreter's path without the carriage return exists.
+    pub exists_without_cr: bool,
+}
+
+/// Go's embedded build information, `go version -m`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GoBuild {
+    /// For example `go1.27.3`.
+    pub version: String,
+    pub main_path: String,
+    pub module: String,
+    /// `CGO_ENABLED`, `GOOS`, `GOARCH`, `-ldflags`, `vcs.revision`, … as written.
+    pub settings: BTreeMap<String, String>,
+    /// Module paths of the dependencies.
+    pub dependencies: Vec<String>,
+}

@@ -1,0 +1,45 @@
+//! What to observe, and why nothing can be.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::{
+    inspect,
+    kernel::{cgroupfs::CgroupError, load::LoadError, rings::RingError},
+    model::container::ContainerId,
+};
+
+/// What to observe.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where the host's root file system is mounted; `/` if not given.
+    pub host_root: Option<PathBuf>,
+    /// Only this container; all others stay in the kernel.
+    pub only: Option<ContainerId>,
+    /// Key containers by the v1 memory hierarchy even where a v2 tree exists.
+    pub force_cgroup_v1: bool,
+    /// Sockets that may know the name of a container whose files do not tell it; the known places if none is given.
+    pub runtime_sockets: Vec<PathBuf>,
+    /// Messages of the kernel programs go to the log.
+    pub kernel_log: bool,
+}
+
+/// Why nothing can be observed.
+#[derive(Debug, Error)]
+pub enum ObserveError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    #[error(transparent)]
+    Host(#[from] inspect::HostError),
+    #[error("the BPF object lacks the map {0}")]
+    Map(&'static str),
+    #[error("the kernel refused every probe: {0}")]
+    AllBlind(String),
+    #[error("cannot wait for the ring")]
+    Wait(#[source] std::io::Error),
+}

@@ -1,0 +1,121 @@
+//! The agent's metrics after real failures: counters from zero, the right labels, a text that promtool accepts.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use gomon::patterns::CATALOGUE;
+
+use crate::support::{Agent, Container, Series, docker_ok, promtool, skip, wait_for};
+
+const STATIC: &str = "/app/probe.static";
+
+/// The sum of a metric over the series of one container.
+fn sum(metrics: &Series, name: &str, container: &Container, labels: &[(&str, &str)]) -> Option<f64> {
+    let mut all = vec![("container", container.name.as_str())];
+    all.extend(labels);
+    metrics.sum(name, &all)
+}
+
+#[test]
+fn a_healthy_container_has_all_counters_that_alerts_use_at_zero() {
+    let agent = Agent::start();
+    let healthy = Container::new("healthy", "scratch", &[STATIC, "serve"]);
+    healthy.serve();
+    let metrics = wait_for("its series", || {
+        let metrics = agent.metrics();
+        sum(&metrics, "gomon_container_info", &healthy, &[("linkage", "static"), ("libc", "none")])?;
+        Some(metrics)
+    });
+    for pattern in CATALOGUE {
+        let labels = [("pattern", pattern.id), ("severity", pattern.severity.name())];
+        assert_eq!(sum(&metrics, "gomon_diagnoses_total", &healthy, &labels), Some(0.0), "{}", pattern.id);
+        assert_eq!(
+            metrics.sum("gomon_pattern_blind", &[("pattern", pattern.id)]),
+            Some(0.0),
+            "{}",
+            pattern.id
+        );
+    }
+    for errno in ["ENOENT", "EACCES", "ENOEXEC"] {
+        let labels = [("errno", errno)];
+        assert_eq!(sum(&metrics, "gomon_container_exec_failures_total", &healthy, &labels), Some(0.0));
+    }
+    for (scope, init) in
+        [("container", "true"), ("container", "false"), ("outside", "true"), ("outside", "false")]
+    {
+        let labels = [("scope", scope), ("init", init)];
+        assert_eq!(sum(&metrics, "gomon_container_oom_kills_total", &healthy, &labels), Some(0.0));
+    }
+    let own = [("container", healthy.name.as_str())];
+    let (labels, _) = metrics.of("gomon_container_info", &own).next().expect("an info series");
+    assert_eq!(labels["container_id"], healthy.id());
+    assert!(labels["go_version"].starts_with("go1."), "{labels:?}");
+    assert_eq!(metrics.sum("gomon_probe_attached", &[]), Some(10.0));
+    assert_eq!(metrics.sum("gomon_events_dropped_total", &[]), Some(0.0));
+}
+
+#[test]
+fn each_failure_is_counted_once_with_its_labels() {
+    let agent = Agent::start();
+    let loader = Container::new("loader", "scratch", &["/app/probe.glibc"]);
+    let oom = Container::new("oom", "scratch", &[STATIC, "leak"]).with(&["--memory", "32m"]);
+    let term = Container::new("term", "scratch", &[STATIC, "swallow-term"]);
+    loader.run();
+    oom.run();
+    term.serve();
+    docker_ok(&["stop", "--time", "1", &term.name]);
+    let metrics = wait_for("the last diagnosis", || {
+        let metrics = agent.metrics();
+        (sum(&metrics, "gomon_diagnoses_total", &term, &[])? > 0.0).then_some(metrics)
+    });
+    for (container, pattern, severity) in [
+        (&loader, "missing-interpreter", "error"),
+        (&oom, "oom-kill", "error"),
+        (&term, "sigterm-ignored", "warning"),
+    ] {
+        let labels = [("pattern", pattern), ("severity", severity)];
+        assert_eq!(sum(&metrics, "gomon_diagnoses_total", container, &labels), Some(1.0), "{pattern}");
+        assert_eq!(sum(&metrics, "gomon_diagnoses_total", container, &[]), Some(1.0), "{pattern} alone");
+        assert_eq!(sum(&metrics, "gomon_diagnosis_active", container, &labels), Some(1.0), "{pattern}");
+        let last = sum(&metrics, "gomon_diagnosis_last_timestamp_seconds", container, &labels);
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+        assert!(last.is_some_and(|last| last > now - 600.0 && last <= now), "{last:?}");
+    }
+    let failures = |labels: &[_]| sum(&metrics, "gomon_container_exec_failures_total", &loader, labels);
+    assert_eq!((failures(&[("errno", "ENOENT")]), failures(&[])), (Some(1.0), Some(1.0)));
+    let kills = |labels: &[_]| sum(&metrics, "gomon_container_oom_kills_total", &oom, labels);
+    assert_eq!((kills(&[("scope", "container"), ("init", "true")]), kills(&[])), (Some(1.0), Some(1.0)));
+    let signals = |signal| {
+        sum(&metrics, "gomon_container_signals_total", &term, &[("signal", signal), ("origin", "outside")])
+    };
+    assert_eq!((signals("SIGTERM"), signals("SIGKILL")), (Some(1.0), Some(1.0)));
+    assert!(metrics.sum("gomon_event_latency_seconds_count", &[]) > Some(0.0));
+    assert!(metrics.sum("gomon_events_received_total", &[("probe", "cgroup_made")]) >= Some(3.0));
+}
+
+#[test]
+fn promtool_accepts_the_page() {
+    let Some(promtool) = promtool() else {
+        return skip("promtool check metrics", "promtool is not installed; `cargo xtask setup` fetches it");
+    };
+    let agent = Agent::start();
+    let container = Container::new("promtool", "scratch", &["/app/probe.glibc"]);
+    container.run();
+    wait_for("a finding in the metrics", || {
+        sum(&agent.metrics(), "gomon_diagnoses_total", &container, &[]).filter(|count| *count > 0.0)
+    });
+    let mut check = Command::new(promtool)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool starts");
+    check.stdin.take().unwrap().write_all(agent.get("/metrics").as_bytes()).unwrap();
+    let output = check.wait_with_output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.trim().is_empty(), "{said}");
+}

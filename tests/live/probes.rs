@@ -1,0 +1,165 @@
+//! Each probe: one cause, exactly one event; and no event without an account.
+
+use serde_json::Value;
+
+use crate::support::{Agent, Container, Running, docker_ok, wait_for};
+
+const STATIC: &str = "/app/probe.static";
+
+/// What the kernel saw in a container, from its birth to its end.
+fn events_of(play: impl FnOnce() -> (Container, String)) -> Vec<Value> {
+    let stream = Running::watching(&["events", "--output", "jsonl"]);
+    let (container, id) = play();
+    let of_it = || {
+        let lines = stream.lines().into_iter();
+        lines.filter(|line| line["container_id"] == id.as_str()).map(|line| line["event"].clone())
+    };
+    // Events come in order: its end comes last.
+    wait_for("the container's end", || of_it().any(|event| event["type"] == "cgroup_removed").then_some(()));
+    let events = of_it().collect();
+    stream.stop().exits(0);
+    drop(container);
+    events
+}
+
+/// The events of one container that runs to its end.
+fn events_of_run(image: &str, options: &[&str], command: &[&str]) -> Vec<Value> {
+    events_of(|| {
+        let container = Container::new("probe", image, command).with(options);
+        container.run();
+        let id = container.id();
+        (container, id)
+    })
+}
+
+/// The only event of this type, and of those of this type the only one that fits.
+fn only<'e>(events: &'e [Value], kind: &str, fits: impl Fn(&Value) -> bool) -> &'e Value {
+    let found: Vec<&Value> = events.iter().filter(|event| event["type"] == kind && fits(event)).collect();
+    assert_eq!(found.len(), 1, "{kind}: {found:#?}\nof {events:#?}");
+    found[0]
+}
+
+#[test]
+fn a_refused_program_is_one_failed_exec() {
+    let events = events_of_run("scratch", &[], &["/app/probe.glibc"]);
+    let failed = only(&events, "exec_failed", |_| true);
+    assert_eq!(
+        (failed["errno"].as_str(), failed["path"].as_str()),
+        (Some("ENOENT"), Some("/app/probe.glibc"))
+    );
+    assert_eq!(failed["task"]["ns_pid"], 1);
+    assert!(!events.iter().any(|event| event["type"] == "exec"), "{events:#?}");
+}
+
+#[test]
+fn a_program_that_ran_is_one_birth_one_exec_one_exit_and_one_end() {
+    let events = events_of_run("scratch", &[], &[STATIC, "exit", "7"]);
+    let exec = only(&events, "exec", |_| true);
+    assert_eq!((exec["path"].as_str(), exec["task"]["ns_pid"].as_u64()), (Some(STATIC), Some(1)));
+    let exit = only(&events, "exit", |event| event["task"]["ns_pid"] == 1);
+    assert_eq!((exit["code"].as_u64(), exit["signal"].is_null()), (Some(7), true));
+    for kind in ["cgroup_made", "cgroup_removed"] {
+        assert!(only(&events, kind, |_| true)["path"].as_str().unwrap().starts_with('/'));
+    }
+    assert_eq!(events.first().unwrap()["type"], "cgroup_made");
+}
+
+#[test]
+fn a_script_is_one_exec_with_the_file_that_runs_it() {
+    let events = events_of_run("musl", &[], &["/app/good.sh"]);
+    let exec = only(&events, "exec", |_| true);
+    assert_eq!(exec["path"], "/app/good.sh");
+    assert_eq!(exec["interpreter"], "/bin/sh");
+}
+
+#[test]
+fn a_telling_file_is_one_open_whether_it_is_there_or_not() {
+    let path = "/proc/sys/kernel/osrelease";
+    let events = events_of_run("scratch", &[], &[STATIC, "read", path]);
+    let open = only(&events, "open", |event| event["path"] == path);
+    assert!(open["fd"].is_u64() && open["errno"].is_null(), "{open}");
+    let events = events_of_run("scratch", &[], &[STATIC, "read", "/etc/none.pem"]);
+    let open = only(&events, "open", |event| event["path"] == "/etc/none.pem");
+    assert_eq!((open["errno"].as_str(), open["class"].as_str()), (Some("ENOENT"), Some("certificate")));
+}
+
+#[test]
+fn a_leak_is_one_oom_kill() {
+    let events = events_of_run("scratch", &["--memory", "32m"], &[STATIC, "leak"]);
+    let kill = only(&events, "oom_kill", |_| true);
+    assert_eq!(kill["victim"]["ns_pid"], 1);
+    assert!(kill["anon_pages"].as_u64() > Some(1000), "{kill}");
+    let exit = only(&events, "exit", |event| event["task"]["ns_pid"] == 1);
+    assert_eq!(exit["signal"], "SIGKILL");
+}
+
+#[test]
+fn a_stop_is_one_signal_sent_from_outside_and_one_delivered() {
+    let events = events_of(|| {
+        let container = Container::new("probe", "scratch", &[STATIC, "serve"]);
+        container.serve();
+        docker_ok(&["stop", "--time", "10", &container.name]);
+        let id = container.id();
+        (container, id)
+    });
+    let sent = only(&events, "signal_sent", |event| event["signal"] == "SIGTERM");
+    assert_eq!((sent["target"]["ns_pid"].as_u64(), sent["outcome"].as_str()), (Some(1), Some("delivered")));
+    assert_ne!(sent["sender_cgroup"], sent["cgroup"]);
+    let delivered = only(&events, "signal_delivered", |event| event["signal"] == "SIGTERM");
+    assert_eq!(delivered["disposition"], "handler");
+}
+
+#[test]
+fn a_refused_certificate_is_one_alert() {
+    only(&events_of_run("scratch", &[], &[STATIC, "tls-local"]), "tls_alert", |_| true);
+    let healthy = events_of_run("scratch", &[], &[STATIC, "tls-local-ok"]);
+    assert!(!healthy.iter().any(|event| event["type"] == "tls_alert"), "{healthy:#?}");
+}
+
+#[test]
+fn everyday_signals_are_counted_as_filtered_and_never_shown() {
+    /// Five signals and five children.
+    const SENT: f64 = 10.0;
+    let agent = Agent::start();
+    let filtered = || {
+        let labels = [("probe", "signal_sent"), ("result", "filtered")];
+        agent.metrics().sum("gomon_bpf_events_total", &labels).unwrap()
+    };
+    let before = filtered();
+    let script = "for i in 1 2 3 4 5; do kill -URG $$; /app/probe.static ok; done; kill -USR1 $$";
+    let events = events_of_run("bookworm", &[], &["/bin/bash", "-c", script]);
+    only(&events, "signal_sent", |event| event["signal"] == "SIGUSR1");
+    let noise = |event: &&Value| event["signal"] == "SIGURG" || event["signal"] == "SIGCHLD";
+    assert_eq!(events.iter().find(noise), None);
+    wait_for("the count", || (filtered() - before >= SENT).then_some(()));
+}
+
+#[test]
+fn every_event_that_was_seen_was_filtered_submitted_or_lost() {
+    let agent = Agent::start();
+    let storm = "i=0; while [ $i -lt 200 ]; do cat /tmp/none$i; /app/nosuch; i=$((i+1)); done 2>/dev/null";
+    let container = Container::new("storm", "bookworm", &["/bin/sh", "-c", storm]);
+    container.run();
+    let labels = [("probe", "open"), ("result", "submitted")];
+    wait_for("the storm to be counted", || {
+        agent.metrics().sum("gomon_bpf_events_total", &labels).filter(|count| *count >= 200.0)
+    });
+    let probes: Vec<String> = agent
+        .metrics()
+        .of("gomon_bpf_events_total", &[("result", "seen")])
+        .map(|(labels, _)| labels["probe"].clone())
+        .collect();
+    assert_eq!(probes.len(), 10, "{probes:?}");
+    for probe in &probes {
+        // The counters are read one after another while the machine goes on.
+        wait_for(&format!("the account of {probe} to balance"), || {
+            let metrics = agent.metrics();
+            let of = |result| {
+                metrics.sum("gomon_bpf_events_total", &[("probe", probe), ("result", result)]).unwrap()
+            };
+            let accounted: f64 =
+                ["filtered", "submitted", "lost_ring_full", "lost_unreadable"].into_iter().map(of).sum();
+            ((of("seen") - accounted).abs() < 0.5).then_some(())
+        });
+    }
+}

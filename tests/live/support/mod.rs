@@ -1,0 +1,101 @@
+//! What every live test uses: the machine's fitness, processes of `gomon`, containers, waiting with a deadline.
+
+mod agent;
+mod container;
+mod gomon;
+mod scene;
+/// The check that the unit tests of the reports use.
+#[path = "../../../monitor/src/report/schema.rs"]
+mod schema;
+
+use std::{
+    env,
+    io::Write,
+    path::PathBuf,
+    process::Command,
+    sync::{
+        Once,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+pub(crate) use agent::{Agent, Series, promtool};
+pub(crate) use container::{Container, docker, docker_ok};
+pub(crate) use gomon::{Finished, Running, gomon, gomon_as_nobody, run};
+pub(crate) use scene::{Scene, play, scene};
+
+/// How long anything may take that normally takes a moment, on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Fails the test when this machine cannot run it, or when it was not started as it should be.
+pub(crate) fn need_live_machine() {
+    static CHECKED: Once = Once::new();
+    let fixtures = env::var_os("GOMON_FIXTURES").is_some_and(|dir| PathBuf::from(dir).join("bin").is_dir());
+    assert!(
+        fixtures && rustix::process::geteuid().is_root(),
+        "live tests need root, Docker and fixtures: start them with `cargo xtask test --ring live`"
+    );
+    CHECKED.call_once(container::remove_left_over);
+}
+
+/// A file below the fixtures.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env::var_os("GOMON_FIXTURES").unwrap_or_default()).join(name)
+}
+
+/// A name that no other test, and no other run, has.
+pub(crate) fn unique(what: &str) -> String {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    format!("gomon-live-{}-{number}-{what}", std::process::id())
+}
+
+/// What `look` finds, as soon as it finds something.
+///
+/// # Panics
+/// When the deadline passes; the message names `what` was awaited.
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited {} s in vain for {what}", PATIENCE.as_secs());
+        thread::sleep(PAUSE);
+    }
+}
+
+/// What is wrong with an answer of `gomon diagnose -o json` under the published schema.
+pub(crate) fn schema_faults(answer: &Value) -> Vec<String> {
+    let published = include_str!("../../../docs/diagnose.schema.json");
+    schema::faults(&serde_json::from_str(published).expect("the schema is JSON"), answer)
+}
+
+/// Says, past the test runner's capture, that something could not be checked here.
+pub(crate) fn skip(what: &str, why: &str) {
+    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+    let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    let _ = writeln!(std::io::stderr(), "SKIPPED ({count} so far): {what}: {why}");
+}
+
+/// A command that the kernel ends when the calling thread ends, so that nothing outlives a killed test.
+fn tied(program: &str) -> Command {
+    if find("setpriv").is_none() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", program]);
+    command
+}
+
+/// Where a program is on PATH.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
