@@ -109,7 +109,7 @@ fn dependencies_point_one_way() {
         check(&source, forbidden);
     }
     none(
-        offences,
+        &offences,
         "command knows pipeline, pipeline the sources and sinks, all of them the core, and never back",
     );
 }
