@@ -191,6 +191,10 @@ impl Observer {
         if let Some(learned) = learned {
             self.learn(learned);
         }
+        // Those that wait behind it must not wait for as many events.
+        while let Some(learned) = self.inspections.next_now() {
+            self.learn(learned);
+        }
     }
 
     fn read(&mut self) {

@@ -35,7 +35,7 @@ pub(crate) use docker::identity as docker_identity;
 pub use host::{Host, HostError};
 pub(crate) use listing::{Listing, containers};
 
-use self::{oci::Bundle, root::ContainerRoot};
+use self::{docker::Container, oci::Bundle, root::ContainerRoot};
 use crate::model::{
     container::{ContainerId, Identity, Runtime},
     fact::{Config, Fact, Known, Want},
@@ -43,12 +43,12 @@ use crate::model::{
 
 /// What can be learned of a container whose first program has not started: everything, from its bundle.
 pub fn at_birth(host: &Host, id: &ContainerId, deadline: Deadline) -> Vec<Fact> {
-    Subject::from_bundle(host, id, None, deadline).facts()
+    Subject::of(host, id, None, deadline).facts()
 }
 
 /// What can be learned of a running container with a process `pid`.
 pub fn of_live(host: &Host, id: &ContainerId, pid: u32, deadline: Deadline) -> Vec<Fact> {
-    Subject::from_bundle(host, id, Some(pid), deadline).facts()
+    Subject::of(host, id, Some(pid), deadline).facts()
 }
 
 /// What can be learned of a Docker container that is not running: the facts and its last exit.
@@ -57,12 +57,7 @@ pub fn of_dead_docker(host: &Host, id: &ContainerId, deadline: Deadline) -> Vec<
         Ok(container) => container,
         Err(error) => return Subject::unknown(Runtime::Docker, error_text(&error)).facts(),
     };
-    let mut facts = match dead::revive(host, id, &container, deadline) {
-        Ok(dead) => Subject { identity: container.identity(), config: dead.config, root: dead.root }.facts(),
-        Err(error) => {
-            Subject::unknown(Runtime::Docker, error_text(&error)).named(container.identity()).facts()
-        }
-    };
+    let mut facts = Subject::from_docker(host, id, &container, deadline).facts();
     facts.push(Fact::RuntimeState(container.runtime_state()));
     facts
 }
@@ -78,7 +73,7 @@ pub fn last_exit(host: &Host, id: &ContainerId) -> Option<Fact> {
 /// The answer to a question about a container, through a process of it where one is known.
 pub fn answer(host: &Host, id: &ContainerId, pid: Option<u32>, want: &Want, deadline: Deadline) -> Fact {
     let Want::File(path) = want;
-    let file = match Subject::from_bundle(host, id, pid, deadline).root {
+    let file = match Subject::of(host, id, pid, deadline).root {
         Ok(root) => file::describe(&root, path),
         Err(reason) => Known::Unknown(reason),
     };
@@ -99,6 +94,25 @@ impl<'h> Subject<'h> {
 
     fn named(self, identity: Identity) -> Self {
         Self { identity, ..self }
+    }
+
+    /// The bundle's word where it is still there. On a busy machine a container that fails at once is over by then; of one
+    /// of Docker's there is what dockerd keeps until it is removed.
+    fn of(host: &'h Host, id: &ContainerId, pid: Option<u32>, deadline: Deadline) -> Self {
+        let subject = Self::from_bundle(host, id, pid, deadline);
+        if subject.root.is_ok() {
+            return subject;
+        }
+        let Ok(container) = docker::read(host, id, None) else { return subject };
+        let kept = Self::from_docker(host, id, &container, deadline);
+        if kept.root.is_ok() { kept } else { subject.named(container.identity()) }
+    }
+
+    fn from_docker(host: &'h Host, id: &ContainerId, container: &Container, deadline: Deadline) -> Self {
+        match dead::revive(host, id, container, deadline) {
+            Ok(dead) => Self { identity: container.identity(), config: dead.config, root: dead.root },
+            Err(error) => Self::unknown(Runtime::Docker, error_text(&error)).named(container.identity()),
+        }
     }
 
     fn from_bundle(host: &'h Host, id: &ContainerId, pid: Option<u32>, deadline: Deadline) -> Self {

@@ -302,6 +302,21 @@ fn a_dead_docker_container_is_read_from_its_layers() {
 }
 
 #[test]
+fn a_birth_or_a_question_that_comes_too_late_is_answered_from_what_dockerd_keeps() {
+    let host = TestHost::new();
+    dead_container(&host, "app");
+    let born = at_birth(&host.host, &TestHost::id(), Deadline::never());
+    assert!(matches!(&born[0], Fact::Identity(identity) if identity.name == "web"), "{born:?}");
+    assert!(matches!(&born[2], Fact::Entrypoint(Known::Is(entrypoint)) if entrypoint.file.get().is_some()));
+    let asked = Want::File("/app/x".to_owned());
+    let answer = answer(&host.host, &TestHost::id(), None, &asked, Deadline::never());
+    assert!(
+        matches!(&answer, Fact::File { file: Known::Is(file), .. } if file.present().is_some()),
+        "{answer:?}"
+    );
+}
+
+#[test]
 fn a_user_that_the_image_does_not_know_leaves_the_configuration_open() {
     let facts = |user: &str| {
         let host = TestHost::new();

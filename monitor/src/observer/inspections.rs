@@ -131,6 +131,11 @@ impl Inspections {
     pub(super) async fn next(&mut self) -> Option<Learned> {
         self.receiver.recv().await
     }
+
+    /// The same, if one has ended already.
+    pub(super) fn next_now(&mut self) -> Option<Learned> {
+        self.receiver.try_recv().ok()
+    }
 }
 
 fn look(host: &Host, id: &crate::model::container::ContainerId, kind: &Kind) -> Vec<Fact> {
