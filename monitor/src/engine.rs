@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use monitor_common::probe::Probe;
 
 use crate::{
-    case::{Case, EXEC_SETTLE_NS},
+    case::{Case, SEARCH_SETTLE_NS},
     ledger::{Change, Ledger},
     model::{
         container::{ContainerId, Run},
@@ -41,8 +41,8 @@ pub struct Engine {
     cases: BTreeMap<Run, Case>,
     /// Runs whose patterns must be asked again at that time.
     pending: BTreeSet<(BootNs, Run)>,
-    /// Runs of which one look is pending because of a failed exec.
-    settling: BTreeSet<Run>,
+    /// Runs of which a look is pending because of a failed exec, and when.
+    settling: BTreeMap<Run, BootNs>,
     ledger: Ledger,
     /// What was known of containers whose runs were let go; their diagnoses are in the ledger.
     gone: BTreeMap<ContainerId, Conclusion>,
@@ -108,12 +108,7 @@ impl Engine {
     /// Which events can complete a pattern, and which only with time.
     fn after_event(&mut self, run: &Run, pid: u32, kind: &EventKind, step: &mut Step) {
         match kind {
-            EventKind::ExecFailed { .. } => {
-                // One look at a time: it asks again while failures are unsettled.
-                if self.settling.insert(run.clone()) {
-                    self.pending.insert((BootNs(self.now.0 + EXEC_SETTLE_NS), run.clone()));
-                }
-            }
+            EventKind::ExecFailed { .. } => self.look_when_settled(run),
             // A process to which nothing had happened completes no pattern by its end.
             EventKind::Exit { .. } if self.cases.get(run).is_none_or(|case| case.process(pid).is_none()) => {}
             EventKind::Exit { .. }
@@ -144,14 +139,22 @@ impl Engine {
                 self.let_go(&run);
                 continue;
             }
-            self.settling.remove(&run);
+            if self.settling.get(&run) == Some(&due) {
+                self.settling.remove(&run);
+            }
             let Some(case) = self.cases.get_mut(&run) else { continue };
             case.now = until;
-            if case.has_unsettled_exec() {
-                self.settling.insert(run.clone());
-                self.pending.insert((BootNs(until.0 + EXEC_SETTLE_NS), run.clone()));
-            }
+            self.look_when_settled(&run);
             self.ask_patterns(&run, step);
+        }
+    }
+
+    /// One look at a time: it plans the next one while failures are unsettled.
+    fn look_when_settled(&mut self, run: &Run) {
+        let Some(due) = self.cases.get(run).and_then(Case::next_settled_exec) else { return };
+        if self.settling.get(run).is_none_or(|planned| due < *planned) {
+            self.settling.insert(run.clone(), due);
+            self.pending.insert((due, run.clone()));
         }
     }
 
@@ -202,7 +205,7 @@ impl Engine {
     /// No more observations will come: what waited for time to pass is decided now.
     pub fn settle(&mut self) -> Step {
         let mut step = Step::default();
-        self.ask_pending(BootNs(self.now.0 + EXEC_SETTLE_NS), &mut step);
+        self.ask_pending(BootNs(self.now.0 + SEARCH_SETTLE_NS), &mut step);
         step
     }
 

@@ -13,6 +13,7 @@ mod process;
 mod say;
 mod scenario;
 mod setup;
+mod soak;
 mod test;
 mod units;
 mod workspace;
@@ -49,6 +50,8 @@ enum Task {
     Scenario(scenario::Options),
     /// Measure: many containers that die at exec; checks that each gets its one verdict
     Churn(churn::Options),
+    /// Measure: everyday Docker activity that is healthy; checks that gomon finds nothing in it
+    Soak(soak::Options),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +72,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Demo(options) => return demo::run(&options),
         Task::Scenario(options) => return scenario::run(&options),
         Task::Churn(options) => return churn::run(options),
+        Task::Soak(options) => return soak::run(options),
     }
     Ok(ExitCode::SUCCESS)
 }

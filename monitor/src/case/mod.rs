@@ -28,8 +28,10 @@ const TOLD_NS: u64 = 10 * SECOND;
 /// Files that one run remembers.
 const MAX_FILES: usize = 64;
 
-/// A failed exec counts when the same task has not succeeded this long after it.
-pub const EXEC_SETTLE_NS: u64 = 10 * MS;
+/// A failed exec of the runtime's own stage counts when the same task has not succeeded this long after it.
+const START_SETTLE_NS: u64 = 10 * MS;
+/// Any other program may be searching: on a busy machine it comes to its next try late. Most end sooner, which settles it.
+pub const SEARCH_SETTLE_NS: u64 = SECOND;
 
 /// One run of a container.
 #[derive(Debug, Clone)]
@@ -161,10 +163,17 @@ impl Case {
         self.entrypoint.get()?.file.get()?.present()?.elf()?.go.get()?.as_ref()
     }
 
-    /// An exec failed a moment ago, and the same task may still succeed with another path.
-    pub fn has_unsettled_exec(&self) -> bool {
-        let is_young = |failure: &ExecFailure| self.now.since(failure.at) < EXEC_SETTLE_NS;
-        self.processes().any(|process| process.exit.is_none() && process.exec_failures.iter().any(is_young))
+    /// Whether a failed exec counts: the same task can no longer succeed with another path, or has not for a while.
+    pub fn is_settled(&self, process: &Process, failure: &ExecFailure) -> bool {
+        process.exit.is_some() || self.now >= settled_at(process, failure)
+    }
+
+    /// When the next of the failed execs that do not count yet will.
+    pub fn next_settled_exec(&self) -> Option<BootNs> {
+        let dues = self.processes().filter(|process| process.exit.is_none()).flat_map(|process| {
+            process.exec_failures.iter().map(move |failure| settled_at(process, failure))
+        });
+        dues.filter(|due| *due > self.now).min()
     }
 
     /// Takes one fact.
@@ -285,4 +294,9 @@ impl Case {
             self.processes_dropped += u64::from(is_notable && !is_told);
         }
     }
+}
+
+fn settled_at(process: &Process, failure: &ExecFailure) -> BootNs {
+    let settle_ns = if process.is_runtime_stage() { START_SETTLE_NS } else { SEARCH_SETTLE_NS };
+    BootNs(failure.at.0 + settle_ns)
 }

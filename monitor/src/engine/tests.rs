@@ -109,6 +109,34 @@ fn an_exec_that_succeeds_in_the_end_was_a_search() {
 }
 
 #[test]
+fn a_search_of_the_containers_own_may_take_its_time_on_a_busy_machine() {
+    let (mut engine, run) = (Engine::new(), run(1));
+    born(&mut engine, &run, 0, empty_file());
+    let perl = |ms, kind| {
+        let task = Task { pid: 80, tid: 80, ns_pid: 9, comm: "perl".into() };
+        Observation::Happened {
+            run: run.clone(),
+            event: Event { at: at(ms), cgroup: run.cgroup, task, kind },
+        }
+    };
+    engine.observe(&perl(50, exec_failed(Errno::ENOEXEC)));
+    engine.observe(&Observation::Tick { at: at(500) });
+    engine.observe(&perl(600, exec()));
+    engine.observe(&Observation::Tick { at: at(5000) });
+    assert!(patterns(&engine).is_empty());
+
+    engine.observe(&perl(5050, exec_failed(Errno::ENOEXEC)));
+    // A start of the runtime is judged in its own time meanwhile.
+    engine.observe(&happened(&run, 5060, exec_failed(Errno::ENOEXEC)));
+    assert_eq!(engine.next_due(), Some(at(5070)));
+    engine.observe(&Observation::Tick { at: at(5070) });
+    assert_eq!(patterns(&engine), [("exec-format".to_owned(), 1)]);
+    assert_eq!(engine.next_due(), Some(at(6050)));
+    engine.observe(&Observation::Tick { at: at(6050) });
+    assert_eq!(engine.next_due(), None);
+}
+
+#[test]
 fn a_crash_loop_is_one_diagnosis_with_a_count() {
     let mut engine = Engine::new();
     for life in 0..5 {

@@ -61,7 +61,7 @@ fn unseen(case: &Case) -> Option<Finding> {
         confidence: Confidence::High,
         summary: format!(
             "{program} cannot start: shared library {library}{} is in no search path",
-            wanted(missing)
+            wanted(missing, &program)
         ),
         subject: library.clone().into_owned(),
         evidence: vec![past(state), listed(missing)],
@@ -129,7 +129,7 @@ fn finding(case: &Case, process: &Process, exit: ExitSeen, name: &str, search: &
     evidence.extend(rejected.map(|rejected| {
         files(format!("{} is passed over: {}", inert(&rejected.path), inert(&rejected.reason)))
     }));
-    let wanted = missing.map_or_else(String::new, wanted);
+    let wanted = missing.map_or_else(String::new, |missing| wanted(missing, &program));
     let problem = match (rejected, &search.refused) {
         (Some(rejected), _) => {
             format!("is at {} and cannot be used: {}", inert(&rejected.path), inert(&rejected.reason))
@@ -166,9 +166,10 @@ fn listed(missing: &MissingLibrary) -> Evidence {
     ))
 }
 
-/// Who wants it: the program itself or one of its libraries.
-fn wanted(missing: &MissingLibrary) -> String {
-    format!(", wanted by {},", inert(&missing.wanted_by))
+/// Who wants it, where that is not the program itself.
+fn wanted(missing: &MissingLibrary, program: &str) -> String {
+    let wanted_by = inert(&missing.wanted_by);
+    if wanted_by == program { String::new() } else { format!(", wanted by {wanted_by},") }
 }
 
 fn remedy(case: &Case, process: &Process, library: &str) -> String {

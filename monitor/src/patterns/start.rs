@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    case::{Case, EXEC_SETTLE_NS, ExecFailure, ExitSeen, Process},
+    case::{Case, ExecFailure, ExitSeen, Process},
     model::{
         diagnosis::{Confidence, Evidence, Severity, Source},
         errno::Errno,
@@ -166,8 +166,7 @@ pub(super) fn attempts(case: &Case) -> Vec<Attempt<'_>> {
 
 /// Failures that no success followed: a search along PATH that ended well has none.
 fn refused<'a>(case: &'a Case, process: &'a Process, init: Option<u32>) -> impl Iterator<Item = Attempt<'a>> {
-    let settled =
-        |failure: &&ExecFailure| process.exit.is_some() || case.now.since(failure.at) >= EXEC_SETTLE_NS;
+    let settled = |failure: &&ExecFailure| case.is_settled(process, failure);
     process.exec_failures.iter().filter(settled).map(move |failure| {
         let origin = match (process.is_runtime_stage(), init == Some(process.pid)) {
             (true, true) => Origin::Start,

@@ -20,6 +20,11 @@ pub(crate) struct Go {
 }
 
 impl Go {
+    /// The directory to mount or to name as GOROOT.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The `go` command, cut off from the network and from the user's own settings.
     pub(crate) fn command(&self) -> Result<Command> {
         let mut go = Command::new(self.root.join("bin/go"));
