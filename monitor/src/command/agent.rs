@@ -37,6 +37,8 @@ pub(super) fn run(args: &AgentArgs, global: Global) -> Result<Exit, Failure> {
 }
 
 async fn serve(config: Config, global: Global) -> Result<Exit, Failure> {
+    let stop = live::stopped();
+    tokio::pin!(stop);
     // Listen first: a port in use must not cost a running agent its probes.
     let tcp = listen_tcp(&config.listen).await.or_exit(Exit::Usage)?;
     let unix = match UnixSocket::listen(&config.socket) {
@@ -65,8 +67,6 @@ async fn serve(config: Config, global: Global) -> Result<Exit, Failure> {
     tracing::info!(%address, containers = observer.containers(), probes = observer.hooks().len() - blind.len(), "gomon watches");
     let mut pipeline = Pipeline::new(observer).sharing(shared.clone());
     shared.set_not_ready(blind);
-    let stop = live::stopped();
-    tokio::pin!(stop);
     let ended = loop {
         tokio::select! {
             () = &mut stop => break Ok(Exit::Nothing),

@@ -85,6 +85,8 @@ async fn watch(
     target: &Listed,
     output: Output,
 ) -> Result<Option<(Conclusion, BootEpoch)>, Failure> {
+    let stop = live::stopped();
+    tokio::pin!(stop);
     let observer = live::observe(&args.host, Some(target.id.clone()), global)?;
     let epoch = observer.epoch;
     tracing::info!("watching container {}", target.id.short());
@@ -92,8 +94,6 @@ async fn watch(
     // With --watch only an explicit limit ends it.
     let limit = if args.watch { args.timeout } else { Some(args.timeout.unwrap_or(WATCH)) };
     let mut end: Option<Instant> = limit.map(|limit| Instant::now() + limit);
-    let stop = live::stopped();
-    tokio::pin!(stop);
     let mut vanished = false;
     loop {
         let at_end = async {

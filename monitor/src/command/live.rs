@@ -83,16 +83,18 @@ pub(super) fn cannot_observe(error: ObserveError) -> Failure {
     )
 }
 
-/// Ends when a person or a supervisor asks for it.
-pub(super) async fn stopped() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// Ends when a person or a supervisor asks for it. Asking counts from this call on: a command makes it before the work
+/// of its start, in which SIGTERM would else kill it, or pass unheard where it is PID 1.
+pub(super) fn stopped() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 

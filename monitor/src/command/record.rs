@@ -33,6 +33,7 @@ async fn record(args: &RecordArgs, global: Global) -> Result<Exit, Failure> {
         }
     };
     let file = open(&args.output)?;
+    let stopped = live::stopped();
     let observer = live::observe(&args.host, only, global)?;
     let write_failed =
         || format!("cannot write {}: free some space, or choose another file", args.output.display());
@@ -43,7 +44,7 @@ async fn record(args: &RecordArgs, global: Global) -> Result<Exit, Failure> {
     tracing::info!("recording to {}; stop with Ctrl-C", args.output.display());
     let stop = async {
         tokio::select! {
-            () = live::stopped() => {}
+            () = stopped => {}
             () = live::elapsed(args.timeout) => {}
         }
     };

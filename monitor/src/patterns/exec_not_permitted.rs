@@ -123,7 +123,12 @@ fn finding(case: &Case, attempt: &Attempt<'_>, culprit: Option<&File>, refusal: 
         },
         subject: format!("{path}: {}", refusal.name()),
         summary: format!("{path} may not be executed: {whose} {says}"),
-        remedy: refusal.remedy(&culprit_path),
+        remedy: if *refusal == Refusal::Mode && *path != culprit_path {
+            // The interpreter came with the image.
+            format!("RUN chmod a+rx {culprit_path}")
+        } else {
+            refusal.remedy(&culprit_path)
+        },
         evidence,
         at: attempt.at,
     }

@@ -59,7 +59,9 @@ impl Advice {
         }
     }
 
-    pub(super) fn evidence(&self) -> Option<Evidence> {
+    pub(super) fn evidence(&self, limit: Option<u64>) -> Option<Evidence> {
+        // Without a limit there is nothing that the collector could know.
+        limit?;
         match self {
             Self::NotGo | Self::Elsewhere => None,
             Self::NoGoLimit => {

@@ -122,6 +122,7 @@ fn finding(case: &Case, process: &Process, exit: ExitSeen, name: &str, search: &
     let program = inert(program);
     let closure = closure(case, process);
     let missing = closure.and_then(|closure| closure.missing.iter().find(|missing| missing.name == name));
+    let rejected = closure.and_then(|closure| closure.rejected.iter().find(|rejected| rejected.name == name));
     let library = inert(name);
     let tried = counted(search.failed, "path", "paths");
     let mut evidence =
@@ -131,18 +132,31 @@ fn finding(case: &Case, process: &Process, exit: ExitSeen, name: &str, search: &
     }
     evidence.push(ended(exit, &program));
     evidence.extend(missing.map(listed));
+    evidence.extend(rejected.map(|rejected| {
+        files(format!("{} is passed over: {}", inert(&rejected.path), inert(&rejected.reason)))
+    }));
     let wanted = missing.map_or_else(String::new, |missing| wanted(missing, &program));
-    let problem = match &search.refused {
-        Some((path, errno)) => format!("cannot be opened: {} {errno}", inert(path)),
-        None => "is in no search path".to_owned(),
+    let problem = match (rejected, &search.refused) {
+        (Some(rejected), _) => {
+            format!("is at {} and cannot be used: {}", inert(&rejected.path), inert(&rejected.reason))
+        }
+        (None, Some((path, errno))) => format!("cannot be opened: {} {errno}", inert(path)),
+        (None, None) => "is in no search path".to_owned(),
     };
+    let unusable = rejected.map(|rejected| &rejected.path).or(search.refused.as_ref().map(|(path, _)| path));
     Finding {
         severity: if case.is_from_outside(process) { Severity::Warning } else { Severity::Error },
         // Without the file's own word a program that gives up with 127 after a failed plugin would look the same.
         confidence: if closure.is_some() { Confidence::Certain } else { Confidence::High },
         subject: library.clone().into_owned(),
         summary: format!("{program} cannot start: shared library {library}{wanted} {problem}"),
-        remedy: remedy(case, process, &library, search),
+        remedy: match unusable {
+            Some(path) => format!(
+                "# put a library there that the container's user may read\nRUN chmod a+r {}",
+                inert(path)
+            ),
+            None => remedy(case, process, &library),
+        },
         evidence,
         at: exit.at,
     }
@@ -164,10 +178,7 @@ fn wanted(missing: &MissingLibrary, program: &str) -> String {
     if wanted_by == program { String::new() } else { format!(", wanted by {wanted_by},") }
 }
 
-fn remedy(case: &Case, process: &Process, library: &str, search: &LibrarySearch) -> String {
-    if let Some((path, _)) = &search.refused {
-        return format!("RUN chmod a+r {}", inert(path));
-    }
+fn remedy(case: &Case, process: &Process, library: &str) -> String {
     let program = process.program.as_ref().and_then(|program| case.file(&program.interpreter));
     let go = program.and_then(|file| file.present()?.elf()?.go.get()?.as_ref());
     install(case, library, go.is_some())

@@ -59,7 +59,7 @@ fn unseen(case: &Case) -> Option<Finding> {
     let mut evidence = vec![noted];
     evidence.extend(ran_out.evidence(case));
     let advice = Advice::of_entrypoint(case, limit);
-    evidence.extend(advice.evidence());
+    evidence.extend(advice.evidence(limit));
     Some(Finding {
         severity: Severity::Error,
         confidence: Confidence::High,
@@ -93,7 +93,7 @@ fn finding(case: &Case, process: &Process, oom: &OomSeen) -> Finding {
     evidence.extend(process.exit.map(|exit| ended(exit, &victim)));
     evidence.extend(ran_out.evidence(case));
     let advice = Advice::of(case, process, limit, !matches!(ran_out, RanOut::Elsewhere(..)));
-    evidence.extend(advice.evidence());
+    evidence.extend(advice.evidence(limit));
     Finding {
         severity: Severity::Error,
         confidence: Confidence::Certain,

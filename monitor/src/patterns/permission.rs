@@ -97,12 +97,11 @@ impl Refusal {
             }
             Self::Mode => format!("COPY --chmod=0755 --from=build /out/app {path}"),
             Self::DirectoryMode(directory, _) => format!("RUN chmod a+x {}", inert(directory)),
-            Self::NoexecMount(mount) => {
-                format!(
-                    "# start the program from a path outside {mount}, or mount it exec\ndocker run --tmpfs {mount}:exec …",
-                    mount = inert(mount)
-                )
-            }
+            Self::NoexecMount(mount) => format!(
+                "# start the program from a path outside {mount}; or mount a volume without noexec, a tmpfs with exec\n\
+                 docker run --tmpfs {mount}:exec …",
+                mount = inert(mount)
+            ),
             Self::TextBusy => {
                 "# finish writing before starting: write to a temporary name, close it, then rename it"
                     .to_owned()

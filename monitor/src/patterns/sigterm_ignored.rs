@@ -91,19 +91,23 @@ fn finding(
     // It went its own way after all: a child that ended, a preStop hook.
     let ended_itself = init.exit.filter(|exit| kill.is_none() && exit.signal != Some(Signal::KILL));
     let grace = kill.map(|kill| seconds(kill.at.since(term.at)));
-    let mut evidence = vec![kernel(term.at, sent(&sender, term.sender.pid, ignored))];
-    evidence.extend(term.delivered.map(|(at, disposition)| kernel(at, delivered(disposition))));
+    let who = if case.shares_host_pids() { "the first process" } else { "PID 1" };
+    let outcome = if ignored { "the kernel dropped it: no handler, or ignored" } else { "it was queued" };
+    let pid = term.sender.pid;
+    let mut evidence =
+        vec![kernel(term.at, format!("SIGTERM to {who} by {sender} (pid {pid} of the host); {outcome}"))];
+    evidence.extend(term.delivered.map(|(at, disposition)| kernel(at, delivered(who, disposition))));
     if let (Some(kill), Some(grace)) = (kill, &grace) {
         let comm = inert(&kill.sender.comm);
         evidence
             .push(kernel(kill.at, format!("{comm} sent SIGKILL {grace} later: the grace period was over")));
     }
-    evidence.extend(init.exit.map(|exit| ended(exit, "PID 1")));
+    evidence.extend(init.exit.map(|exit| ended(exit, who)));
     evidence.extend(below.map(|go| {
         let path = inert(&go.path);
         kernel(
             go.started_at,
-            format!("the Go program is {path} (pid {} in the container), below PID 1", go.ns_pid),
+            format!("the Go program is {path} (pid {} in the container), below {who}", go.ns_pid),
         )
     }));
     let dropped = "ignores SIGTERM or has no handler for it";
@@ -118,40 +122,36 @@ fn finding(
         }
     };
     let is_ours = (is_go || below.is_some()) && ended_itself.is_none();
-    let who = if case.shares_host_pids() { "the first process" } else { "PID 1" };
     Finding {
         severity: if is_ours { Severity::Warning } else { Severity::Info },
         confidence: Confidence::Certain,
         subject: format!("PID 1 {program}"),
         summary: format!("{who} ({program}) {what}; sent by {sender}"),
         evidence,
-        remedy: remedy(is_go),
+        remedy: remedy(is_go, ignored),
         at: term.at,
     }
 }
 
-fn sent(sender: &str, pid: u32, ignored: bool) -> String {
-    let outcome =
-        if ignored { "the kernel dropped it: PID 1 ignores it or has no handler" } else { "it was queued" };
-    format!("SIGTERM to PID 1 by {sender} (pid {pid} of the host); {outcome}")
-}
-
-fn delivered(disposition: Disposition) -> &'static str {
+fn delivered(who: &str, disposition: Disposition) -> String {
     match disposition {
-        Disposition::Handler => "SIGTERM was delivered to a handler of PID 1",
-        Disposition::Ignored => "SIGTERM was delivered and ignored",
-        Disposition::Default => "SIGTERM was delivered with its default action",
+        Disposition::Handler => format!("SIGTERM was delivered to a handler of {who}"),
+        Disposition::Ignored => "SIGTERM was delivered and ignored".to_owned(),
+        Disposition::Default => "SIGTERM was delivered with its default action".to_owned(),
     }
 }
 
-fn remedy(is_go: bool) -> String {
-    if is_go {
-        "ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)\ndefer stop()\n\
-         <-ctx.Done()   // then shut down: server.Shutdown(…), within terminationGracePeriodSeconds"
-            .to_owned()
-    } else {
-        "# exec form: the program itself becomes PID 1\nENTRYPOINT [\"/app/server\"]\n\
-         # or, in a start script, as its last line\nexec /app/server \"$@\""
-            .to_owned()
+fn remedy(is_go: bool, ignored: bool) -> String {
+    let handle = "ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)\n\
+        defer stop()\n<-ctx.Done()   // then shut down: server.Shutdown(…), within terminationGracePeriodSeconds";
+    let longer = "# or, if its shutdown takes that long, give it more time\n\
+        docker stop -t 60 …   # in a pod: terminationGracePeriodSeconds: 60";
+    match (is_go, ignored) {
+        (true, true) => handle.to_owned(),
+        (true, false) => format!("{handle}\n{longer}"),
+        (false, true) => "# exec form: the program itself becomes PID 1\nENTRYPOINT [\"/app/server\"]\n\
+            # or, in a start script, as its last line\nexec /app/server \"$@\""
+            .to_owned(),
+        (false, false) => longer.replace("# or, if", "# if"),
     }
 }

@@ -107,6 +107,10 @@ fn a_dead_container_is_judged_by_its_files_and_by_what_docker_remembers() {
     ] {
         let dead = Container::new("dead", image, command).with(options);
         dead.run();
+        if pattern == Some("oom-kill") {
+            // dockerd notes it a moment after the container has ended.
+            wait_for("dockerd's note", || (dead.inspect("{{.State.OOMKilled}}") == "true").then_some(()));
+        }
         let answer = diagnose(&dead.name, &[]).exits(code).json();
         assert_eq!(patterns(&answer), pattern.into_iter().collect::<Vec<_>>(), "{command:?}: {answer:#}");
         assert_eq!(answer["target"]["name"], dead.name.as_str());

@@ -1,6 +1,6 @@
 //! What gomon says where it cannot work, and where it can.
 
-use crate::support::{Agent, Container, gomon, gomon_as_nobody, run};
+use crate::support::{Agent, Container, Running, gomon, gomon_as_nobody, run, wait_for};
 
 #[test]
 fn an_agent_whose_port_is_taken_says_so_and_does_not_observe() {
@@ -21,6 +21,18 @@ fn an_agent_ends_well_when_it_is_told_to_and_removes_its_socket() {
     assert!(socket.exists());
     let finished = agent.stop().exits(0);
     assert!(finished.stderr.contains("gomon stopped"), "{finished:#?}");
+    assert!(!socket.exists());
+}
+
+#[test]
+fn an_agent_that_is_told_to_stop_while_it_starts_ends_well_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("gomon.sock");
+    let mut command = gomon(&["agent", "--listen", "127.0.0.1:0"]);
+    command.arg("--socket").arg(&socket);
+    let starting = Running::start(command);
+    wait_for("its socket, which comes before its probes", || socket.exists().then_some(()));
+    starting.stop().exits(0);
     assert!(!socket.exists());
 }
 

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::support::{Agent, fixture, play, scene};
+use crate::support::{Agent, fixture, install, play, scene};
 
 const STATIC: &str = "/app/probe.static";
 /// What docker says when the kernel refuses the program: 255 with recent runc.
@@ -140,10 +140,10 @@ fn the_rule_that_forbids_to_execute_a_file_is_named() {
     let host = tempfile::tempdir().expect("a directory to mount");
     let (closed, open) = (host.path().join("closed"), host.path().join("open"));
     let program = fixture("bin/probe.static");
-    copy(&program, &closed.join("probe"), 0o755);
+    install(&program, &closed.join("probe"), 0o755);
     fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
-    copy(&program, &open.join("busy"), 0o755);
-    copy(&program, &open.join("setuid"), 0o4755);
+    install(&program, &open.join("busy"), 0o755);
+    install(&program, &open.join("setuid"), 0o4755);
     let mount = |from: &Path, to: &str| format!("{}:{to}", from.display());
     let (closed, open) = (mount(&closed, "/closed"), mount(&open, "/open"));
     let _writer = File::options().append(true).open(host.path().join("open/busy")).unwrap();
@@ -200,15 +200,4 @@ fn a_program_on_a_noexec_mount_is_named_while_the_container_runs_and_when_it_is_
                 .with(&["--tmpfs", "/mnt:rw,exec"]),
         ],
     );
-}
-
-/// A copy with this mode, in a directory that everybody may enter.
-fn copy(from: &Path, to: &Path, mode: u32) {
-    let dir = to.parent().unwrap();
-    fs::create_dir_all(dir).unwrap();
-    for dir in [dir, dir.parent().unwrap()] {
-        fs::set_permissions(dir, Permissions::from_mode(0o755)).unwrap();
-    }
-    fs::copy(from, to).unwrap();
-    fs::set_permissions(to, Permissions::from_mode(mode)).unwrap();
 }

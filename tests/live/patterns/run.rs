@@ -17,17 +17,18 @@ fn a_missing_library_and_the_file_that_wanted_it_are_named() {
     play(
         &agent,
         vec![
-            scene("foo", "bookworm", GLIBC, &[127]).fails(ID, &["libfoo.so", "wanted by /app/probe.needfoo"]),
+            scene("foo", "bookworm", GLIBC, &[127])
+                .fails(ID, &["libfoo.so", "/app/probe.needfoo cannot start"]),
             scene("bar", "bookworm", GLIBC, &[127])
                 .with(half)
                 .fails(ID, &["libbar.so", "wanted by /libs-nobar/libfoo.so"]),
             scene("musl-foo", "musl", MUSL, &[127])
-                .fails(ID, &["libfoo.so", "wanted by /app/probe.needfoo.musl"]),
+                .fails(ID, &["libfoo.so", "/app/probe.needfoo.musl cannot start"]),
             scene("musl-bar", "musl", MUSL, &[127])
                 .with(half)
                 .fails(ID, &["libbar.so", "wanted by /libs-nobar/libfoo.so"]),
             scene("go-child", "bookworm", &[STATIC, "exec", "/app/probe.needfoo", "ok"], OK)
-                .fails(ID, &["libfoo.so", "wanted by /app/probe.needfoo"]),
+                .fails(ID, &["libfoo.so", "/app/probe.needfoo cannot start"]),
             scene("found", "bookworm", GLIBC, OK).with(whole),
             scene("musl-found", "musl", MUSL, OK).with(whole),
             scene("command-not-found", "bookworm", &["/bin/sh", "-c", "nosuchcommand"], &[127]),

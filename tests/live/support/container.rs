@@ -59,7 +59,10 @@ impl Container {
 
     fn line<'a>(&'a self, verb: &[&'a str]) -> Vec<&'a str> {
         let mut line = verb.to_vec();
-        line.extend(["--network", "none", "--name", &self.name]);
+        line.extend(["--name", &self.name]);
+        if !self.options.iter().any(|option| option == "--network") {
+            line.extend(["--network", "none"]);
+        }
         line.extend(self.options.iter().map(String::as_str));
         line.push(&self.image);
         line.extend(self.command.iter().map(String::as_str));

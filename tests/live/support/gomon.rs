@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
 };
 
@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{need_live_machine, tied, wait_for};
+use super::{install, need_live_machine, tied, wait_for};
 
 /// The program under test.
 const GOMON: &str = env!("CARGO_BIN_EXE_gomon");
@@ -61,7 +61,7 @@ pub(crate) fn gomon_as_nobody(args: &[&str]) -> Finished {
     let dir = tempfile::tempdir().expect("a directory for the program");
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("the directory can be opened");
     let program = dir.path().join("gomon");
-    fs::copy(GOMON, &program).expect("gomon can be copied");
+    install(Path::new(GOMON), &program, 0o755);
     let mut command = Command::new("setpriv");
     command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all"]);
     command.arg(&program).args(args).current_dir("/").env("HOME", "/nonexistent").stdin(Stdio::null());

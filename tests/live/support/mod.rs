@@ -11,7 +11,7 @@ mod schema;
 use std::{
     env,
     io::Write,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::{
         Once,
@@ -82,6 +82,14 @@ pub(crate) fn skip(what: &str, why: &str) {
     static SKIPPED: AtomicUsize = AtomicUsize::new(0);
     let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
     let _ = writeln!(std::io::stderr(), "SKIPPED ({count} so far): {what}: {why}");
+}
+
+/// A copy of a program with this mode, below directories that everybody may enter. In a process of its own: a thread that
+/// forks while this one writes would hand its child the open file, and the copy would be busy.
+pub(crate) fn install(from: &Path, to: &Path, mode: u32) {
+    let mut install = Command::new("install");
+    install.arg("-D").args(["-m", &format!("{mode:o}")]).args([from, to]);
+    assert!(install.status().is_ok_and(|status| status.success()), "{install:?} fails");
 }
 
 /// A command that the kernel ends when the calling thread ends, so that nothing outlives a killed test.
