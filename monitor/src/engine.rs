@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use monitor_common::probe::Probe;
 
 use crate::{
-    case::{Case, SEARCH_SETTLE_NS},
+    case::{Case, SETTLED_NS},
     ledger::{Change, Ledger},
     model::{
         container::{ContainerId, Run},
@@ -41,8 +41,8 @@ pub struct Engine {
     cases: BTreeMap<Run, Case>,
     /// Runs whose patterns must be asked again at that time.
     pending: BTreeSet<(BootNs, Run)>,
-    /// Runs of which a look is pending because of a failed exec, and when.
-    settling: BTreeMap<Run, BootNs>,
+    /// Runs of which a look is planned because time alone may change what the patterns see, and when.
+    planned: BTreeMap<Run, BootNs>,
     ledger: Ledger,
     /// What was known of containers whose runs were let go; their diagnoses are in the ledger.
     gone: BTreeMap<ContainerId, Conclusion>,
@@ -72,6 +72,7 @@ impl Engine {
                 let want = case.happen(event);
                 if let Some(want) = want {
                     step.wanted.push(Wanted { run: run.clone(), want });
+                    self.look_when_due(run);
                 }
                 self.after_event(run, event.task.pid, &event.kind, &mut step);
             }
@@ -108,7 +109,7 @@ impl Engine {
     /// Which events can complete a pattern, and which only with time.
     fn after_event(&mut self, run: &Run, pid: u32, kind: &EventKind, step: &mut Step) {
         match kind {
-            EventKind::ExecFailed { .. } => self.look_when_settled(run),
+            EventKind::ExecFailed { .. } => self.look_when_due(run),
             // A process to which nothing had happened completes no pattern by its end.
             EventKind::Exit { .. } if self.cases.get(run).is_none_or(|case| case.process(pid).is_none()) => {}
             EventKind::Exit { .. }
@@ -139,21 +140,21 @@ impl Engine {
                 self.let_go(&run);
                 continue;
             }
-            if self.settling.get(&run) == Some(&due) {
-                self.settling.remove(&run);
+            if self.planned.get(&run) == Some(&due) {
+                self.planned.remove(&run);
             }
             let Some(case) = self.cases.get_mut(&run) else { continue };
             case.now = until;
-            self.look_when_settled(&run);
+            self.look_when_due(&run);
             self.ask_patterns(&run, step);
         }
     }
 
-    /// One look at a time: it plans the next one while failures are unsettled.
-    fn look_when_settled(&mut self, run: &Run) {
-        let Some(due) = self.cases.get(run).and_then(Case::next_settled_exec) else { return };
-        if self.settling.get(run).is_none_or(|planned| due < *planned) {
-            self.settling.insert(run.clone(), due);
+    /// One look at a time: it plans the next one while something is open.
+    fn look_when_due(&mut self, run: &Run) {
+        let Some(due) = self.cases.get(run).and_then(Case::next_due) else { return };
+        if self.planned.get(run).is_none_or(|at| due < *at) {
+            self.planned.insert(run.clone(), due);
             self.pending.insert((due, run.clone()));
         }
     }
@@ -193,7 +194,7 @@ impl Engine {
     fn let_go(&mut self, run: &Run) {
         let conclusion = self.conclude(&run.container);
         self.cases.remove(run);
-        self.settling.remove(run);
+        self.planned.remove(run);
         let Some(conclusion) = conclusion.filter(|_| self.case(&run.container).is_none()) else { return };
         if self.gone.len() >= MAX_GONE {
             let oldest = self.gone.iter().min_by_key(|(_, gone)| gone.coverage.to).map(|(id, _)| id.clone());
@@ -205,7 +206,7 @@ impl Engine {
     /// No more observations will come: what waited for time to pass is decided now.
     pub fn settle(&mut self) -> Step {
         let mut step = Step::default();
-        self.ask_pending(BootNs(self.now.0 + SEARCH_SETTLE_NS), &mut step);
+        self.ask_pending(BootNs(self.now.0 + SETTLED_NS), &mut step);
         step
     }
 

@@ -31,7 +31,11 @@ const MAX_FILES: usize = 64;
 /// A failed exec of the runtime's own stage counts when the same task has not succeeded this long after it.
 const START_SETTLE_NS: u64 = 10 * MS;
 /// Any other program may be searching: on a busy machine it comes to its next try late. Most end sooner, which settles it.
-pub const SEARCH_SETTLE_NS: u64 = SECOND;
+const SEARCH_SETTLE_NS: u64 = SECOND;
+/// An answer about a file that has not come after this long does not come.
+const ANSWER_NS: u64 = 3 * SECOND;
+/// After this long nothing waits for time to pass any more.
+pub const SETTLED_NS: u64 = ANSWER_NS;
 
 /// One run of a container.
 #[derive(Debug, Clone)]
@@ -53,6 +57,8 @@ pub struct Case {
     /// With the time when it was read.
     pub runtime_state: Option<(BootNs, RuntimeState)>,
     files: BTreeMap<String, Known<FileFact>>,
+    /// Files that were asked for and have not been looked at yet, and when.
+    asked: BTreeMap<String, BootNs>,
     /// By process id in the host's pid namespace.
     processes: BTreeMap<u32, Process>,
     /// Processes that were forgotten although something had happened to them.
@@ -82,6 +88,7 @@ impl Case {
             passwd: Known::default(),
             runtime_state: None,
             files: BTreeMap::new(),
+            asked: BTreeMap::new(),
             processes: BTreeMap::new(),
             processes_dropped: 0,
             events: 0,
@@ -168,12 +175,18 @@ impl Case {
         process.exit.is_some() || self.now >= settled_at(process, failure)
     }
 
-    /// When the next of the failed execs that do not count yet will.
-    pub fn next_settled_exec(&self) -> Option<BootNs> {
-        let dues = self.processes().filter(|process| process.exit.is_none()).flat_map(|process| {
+    /// The file at `path` was asked for, and the answer may still come.
+    pub fn is_awaited(&self, path: &str) -> bool {
+        self.asked.get(path).is_some_and(|at| self.now.since(*at) < ANSWER_NS)
+    }
+
+    /// When time alone changes what the patterns see: a failed exec begins to count, an answer is given up.
+    pub fn next_due(&self) -> Option<BootNs> {
+        let answers = self.asked.values().map(|at| BootNs(at.0 + ANSWER_NS));
+        let execs = self.processes().filter(|process| process.exit.is_none()).flat_map(|process| {
             process.exec_failures.iter().map(move |failure| settled_at(process, failure))
         });
-        dues.filter(|due| *due > self.now).min()
+        execs.chain(answers).filter(|due| *due > self.now).min()
     }
 
     /// Takes one fact.
@@ -188,6 +201,7 @@ impl Case {
             Fact::Passwd(passwd) => self.passwd = passwd,
             Fact::RuntimeState(state) => self.runtime_state = Some((at, state)),
             Fact::File { path, file } => {
+                self.asked.remove(&path);
                 if self.files.len() < MAX_FILES || self.files.contains_key(&path) {
                     self.files.insert(path, file);
                 }
@@ -226,7 +240,10 @@ impl Case {
                 }
             }
         }
-        self.question(event)
+        let want = self.question(event)?;
+        let Want::File(path) = &want;
+        self.asked.insert(path.clone(), event.at);
+        Some(want)
     }
 
     /// What was executed, and by whose descendants.
@@ -269,8 +286,10 @@ impl Case {
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => return None,
         };
-        let known = self.file(path).is_some() || self.files.contains_key(path);
-        (path.starts_with('/') && !known && self.files.len() < MAX_FILES).then(|| Want::File(path.clone()))
+        let known =
+            self.file(path).is_some() || self.files.contains_key(path) || self.asked.contains_key(path);
+        let has_room = self.files.len() + self.asked.len() < MAX_FILES;
+        (path.starts_with('/') && !known && has_room).then(|| Want::File(path.clone()))
     }
 
     fn process_mut(&mut self, pid: u32, at: BootNs) -> &mut Process {

@@ -137,6 +137,36 @@ fn a_search_of_the_containers_own_may_take_its_time_on_a_busy_machine() {
 }
 
 #[test]
+fn a_missing_library_is_judged_when_the_programs_own_list_has_come_or_is_given_up() {
+    let tell = |answer: Option<(u64, Known<FileFact>)>| {
+        let (mut engine, run) = (Engine::new(), run(1));
+        born(&mut engine, &run, 0, empty_file());
+        let search = EventKind::Open {
+            path: "/usr/lib/libno.so".into(),
+            class: monitor_common::path::PathClass::SharedLibrary,
+            result: Err(Errno::ENOENT),
+            flags: 0,
+        };
+        let program = "/app/plugin-host".to_owned();
+        let exec = EventKind::Exec { path: program.clone(), interpreter: program.clone(), parent_pid: 1 };
+        for (ms, kind) in [(50, exec), (51, search), (52, exit(127))] {
+            let task = Task { pid: 80, tid: 80, ns_pid: 9, comm: "host".into() };
+            let event = Event { at: at(ms), cgroup: run.cgroup, task, kind };
+            engine.observe(&Observation::Happened { run: run.clone(), event });
+        }
+        assert!(patterns(&engine).is_empty(), "the list may still come");
+        if let Some((ms, file)) = answer {
+            engine.observe(&learned(&run, ms, Fact::File { path: program, file }));
+        }
+        engine.observe(&Observation::Tick { at: at(4000) });
+        patterns(&engine)
+    };
+    let found = [("missing-library".to_owned(), 1)];
+    assert_eq!(tell(None), found);
+    assert_eq!(tell(Some((80, Known::unknown("gone")))), found);
+}
+
+#[test]
 fn a_crash_loop_is_one_diagnosis_with_a_count() {
     let mut engine = Engine::new();
     for life in 0..5 {

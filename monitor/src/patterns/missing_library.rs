@@ -30,7 +30,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         wants it. Of a container that was dead before gomon looked: exit code 127 and that closure (high).",
     look_alikes: "- With LD_LIBRARY_PATH a healthy start fails to open dozens of candidates before each success: a name \
         that was found in the end is ignored.\n\
-        - A library that a running program loads with dlopen: no exit.\n\
+        - A library that a running program loads with dlopen: no exit, or a name that its dependencies do not list.\n\
         - A missing loader: `missing-interpreter`, no exec at all.\n\
         - A shell that does not find a command also exits with 127: no library is missing then.\n\
         - What LD_PRELOAD names and is not there is passed over by the loader: ignored.",
@@ -86,6 +86,12 @@ fn seen(case: &Case) -> Vec<Finding> {
 fn unresolved<'a>(case: &Case, process: &'a Process, exit: ExitSeen) -> Option<(&'a str, &'a LibrarySearch)> {
     let last = process.libraries.values().map(|search| search.last_at).max();
     let closure = closure(case, process);
+    // Its own dependency list decides, if it can be had.
+    if closure.is_none()
+        && process.program.as_ref().is_some_and(|program| case.is_awaited(&program.interpreter))
+    {
+        return None;
+    }
     let is_needed = |name: &str, search: &LibrarySearch| match closure {
         Some(closure) => is_named(closure, name),
         None => Some(search.last_at) == last,

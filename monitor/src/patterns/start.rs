@@ -154,7 +154,9 @@ pub(super) fn past(state: &RuntimeState) -> Evidence {
 
 /// All attempts of a run that failed for good.
 pub(super) fn attempts(case: &Case) -> Vec<Attempt<'_>> {
-    let mut found: Vec<Attempt<'_>> = case.processes().flat_map(|process| refused(case, process)).collect();
+    let init = case.init().map(|init| init.pid);
+    let of_each = |process| refused(case, process, init);
+    let mut found: Vec<Attempt<'_>> = case.processes().flat_map(of_each).collect();
     found.extend(checked(case));
     if found.is_empty() {
         found.extend(over(case));
@@ -163,10 +165,10 @@ pub(super) fn attempts(case: &Case) -> Vec<Attempt<'_>> {
 }
 
 /// Failures that no success followed: a search along PATH that ended well has none.
-fn refused<'a>(case: &'a Case, process: &'a Process) -> impl Iterator<Item = Attempt<'a>> {
+fn refused<'a>(case: &'a Case, process: &'a Process, init: Option<u32>) -> impl Iterator<Item = Attempt<'a>> {
     let settled = |failure: &&ExecFailure| case.is_settled(process, failure);
     process.exec_failures.iter().filter(settled).map(move |failure| {
-        let origin = match (process.is_runtime_stage(), case.is_init(process)) {
+        let origin = match (process.is_runtime_stage(), init == Some(process.pid)) {
             (true, true) => Origin::Start,
             (true, false) => Origin::Outside,
             (false, _) if case.is_from_outside(process) => Origin::Outside,

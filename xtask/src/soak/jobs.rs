@@ -40,14 +40,14 @@ impl Job {
 }
 
 const SEARCHES: &str = "set -e; env true; echo a b | xargs -n1 echo; find /etc -maxdepth 1 -name passwd \
-    -exec ls {} ';'; timeout 5 true; nice true; setsid true; command -v ls; which ls";
+    -exec ls {} ';'; timeout 5 true; setsid true; command -v ls; which ls";
 const MISSING_TOOLS: &str = "nosuch; env nosuch; timeout 5 nosuch; nohup nosuch; nice nosuch; echo x | xargs nosuch; \
     find /etc/passwd -exec nosuch {} ';'; /opt/no/such/tool; command -v nosuch; true";
 const SCRIPTS: &str = "/app/good.sh; sh /app/good.sh; /app/noshebang.sh; sh /app/noshebang.sh; . /app/noshebang.sh; \
     env /app/noshebang.sh; echo | xargs /app/noshebang.sh; find /app/noshebang.sh -exec {} ';'; timeout 5 \
     /app/noshebang.sh; nohup /app/noshebang.sh; nice /app/noshebang.sh; /app/empty; sh /app/empty; sh /app/crlf.sh; \
     (/app/noshebang.sh); /app/noshebang.sh | cat; true";
-const MORE_SEARCHES: &str = "nohup true; stdbuf -o0 true; ionice true; xargs -a /etc/hostname -P4 env true; \
+const MORE_SEARCHES: &str = "nohup true; nice true; stdbuf -o0 true; ionice true; xargs -a /etc/hostname -P4 env true; \
     find /etc -maxdepth 1 -type f -execdir env true ';'; chroot / true; flock /tmp true; script -qc true /dev/null";
 const PERL: &str = "system('true') == 0 or die; system('nosuch-tool'); my $x = `ls /etc`; system('/app/noshebang.sh'); \
     eval { require No::Such::Module }; use POSIX; use Socket; exec 'true'";
