@@ -2,7 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::container::{CgroupId, ContainerId, Run, Runtime};
+use crate::model::{
+    container::{CgroupId, ContainerId, Run, Runtime},
+    time::{BootNs, SECOND},
+};
+
+/// So long after its end all events of a cgroup have been read, the one of its end among them, unless that was lost.
+const ON_THEIR_WAY_NS: u64 = 2 * SECOND;
 
 /// Hexadecimal digits of the ids that Docker, containerd, CRI-O and podman give.
 const ID_DIGITS: usize = 64;
@@ -60,6 +66,8 @@ pub struct Attribution {
     /// Cgroups that are no container's: events of theirs that slip out before the kernel side ignores them are known
     /// for what they are.
     host: HashSet<CgroupId>,
+    /// Containers' cgroups that the last walk did not find, and since when.
+    absent: HashMap<CgroupId, BootNs>,
 }
 
 impl Attribution {
@@ -85,6 +93,7 @@ impl Attribution {
 
     /// A cgroup is gone; the run that ends with it.
     pub fn remove(&mut self, cgroup: CgroupId) -> Option<Run> {
+        self.absent.remove(&cgroup);
         self.host.remove(&cgroup);
         let run = self.runs.remove(&cgroup)?;
         if run.cgroup != cgroup {
@@ -110,9 +119,15 @@ impl Attribution {
         self.first.get(&run.container).map(|(_, path)| path.as_str())
     }
 
-    /// Runs whose cgroup is not among `present`.
-    pub fn absent<'a>(&'a self, present: &'a HashSet<CgroupId>) -> impl Iterator<Item = CgroupId> {
-        self.first.values().map(|(cgroup, _)| *cgroup).filter(|cgroup| !present.contains(cgroup))
+    /// Runs whose cgroup has not been among `present` for a while. One that is gone just now has events on their way, the
+    /// last of which tells its end.
+    pub fn long_absent(&mut self, present: &HashSet<CgroupId>, at: BootNs) -> Vec<CgroupId> {
+        let absent =
+            self.first.values().map(|(cgroup, _)| *cgroup).filter(|cgroup| !present.contains(cgroup));
+        let since = std::mem::take(&mut self.absent);
+        self.absent = absent.map(|cgroup| (cgroup, since.get(&cgroup).copied().unwrap_or(at))).collect();
+        let long = self.absent.iter().filter(|(_, since)| at.since(**since) >= ON_THEIR_WAY_NS);
+        long.map(|(cgroup, _)| *cgroup).collect()
     }
 
     /// Containers alive now.
@@ -173,6 +188,19 @@ mod tests {
         assert!(attribution.is_host(CgroupId(5)) && !attribution.is_host(CgroupId(6)));
         attribution.remove(CgroupId(5));
         assert!(!attribution.is_host(CgroupId(5)));
+    }
+
+    #[test]
+    fn a_cgroup_that_a_walk_misses_is_kept_until_its_events_must_have_come() {
+        let mut attribution = Attribution::default();
+        attribution.place(CgroupId(1), &format!("/docker/{ID}"));
+        let nothing = HashSet::new();
+        let at = |seconds: u64| BootNs(seconds * SECOND);
+        assert_eq!(attribution.long_absent(&nothing, at(10)), []);
+        assert_eq!(attribution.long_absent(&nothing, at(11)), []);
+        assert_eq!(attribution.long_absent(&HashSet::from([CgroupId(1)]), at(12)), []);
+        assert_eq!(attribution.long_absent(&nothing, at(13)), []);
+        assert_eq!(attribution.long_absent(&nothing, at(15)), [CgroupId(1)]);
     }
 
     #[test]

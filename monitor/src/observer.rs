@@ -1,26 +1,19 @@
 //! The live source of observations: joins the kernel's events with cgroups and inspections. Decides nothing about
 //! failures.
 
+mod cgroups;
 mod host;
 mod inspections;
 mod options;
 
-use std::{
-    collections::{HashSet, VecDeque},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use aya::Ebpf;
-use monitor_common::{
-    limits::MAX_CGROUPS,
-    probe::{Probe, Tally},
-};
+use monitor_common::probe::{Probe, Tally};
 use tokio::io::unix::AsyncFd;
 
 use crate::{
-    attribution::{Attribution, Placed},
+    attribution::Attribution,
     inspect,
     kernel::{
         cgroupfs::Hierarchy,
@@ -32,8 +25,7 @@ use crate::{
         rings::{Rings, SETTLE_NS},
     },
     model::{
-        container::{CgroupId, ContainerId, Run},
-        event::{Event, EventKind},
+        container::{ContainerId, Run},
         fact::{Fact, Known},
         observation::{Observation, Wanted},
         time::{BootEpoch, BootNs, MS, SECOND},
@@ -82,6 +74,8 @@ pub struct Observer {
     missed: [u64; HOOKS.len()],
     checked_at: BootNs,
     rescanned_at: BootNs,
+    /// When the last probe was attached.
+    attached_at: BootNs,
     /// Inspections that ended since somebody asked: whether all facts were established, and how long each took.
     inspected: Vec<(bool, Duration)>,
     pub totals: Totals,
@@ -130,6 +124,7 @@ impl Observer {
             missed: [0; HOOKS.len()],
             checked_at: now,
             rescanned_at: now,
+            attached_at: now,
             inspected: Vec::new(),
             totals: Totals::default(),
             epoch: clock::boot_epoch(),
@@ -138,6 +133,7 @@ impl Observer {
         // The host's cgroups are set aside before the first event can come; what appears meanwhile is found again.
         observer.scan(now);
         observer.hooks = load::attach_all(&mut observer.ebpf, &btf);
+        observer.attached_at = clock::now();
         drop(btf);
         host::give_memory_back();
         observer.tell_blindness()?;
@@ -206,97 +202,6 @@ impl Observer {
         if now.since(self.checked_at) >= CHECK_NS {
             self.checked_at = now;
             self.check_losses(now);
-        }
-    }
-
-    fn attribute(&mut self, event: Event) {
-        match &event.kind {
-            EventKind::CgroupMade { path, .. } => {
-                self.place(event.cgroup, &path.clone(), event.at, true);
-                self.tell(event);
-            }
-            EventKind::CgroupRemoved { .. } => {
-                let (cgroup, at) = (event.cgroup, event.at);
-                self.tell(event);
-                if let Some(run) = self.attribution.remove(cgroup) {
-                    self.queue.push_back(Observation::Vanished { run, at });
-                }
-            }
-            EventKind::ExecFailed { .. }
-            | EventKind::Exec { .. }
-            | EventKind::Open { .. }
-            | EventKind::OomKill { .. }
-            | EventKind::SignalSent { .. }
-            | EventKind::SignalDelivered { .. }
-            | EventKind::TlsRefused { .. }
-            | EventKind::Exit { .. } => self.happened(event),
-        }
-    }
-
-    /// The event of a cgroup that is a container's; those of the host's cgroups are nobody's business.
-    fn tell(&mut self, event: Event) {
-        if let Some(run) = self.attribution.run(event.cgroup).cloned() {
-            self.queue.push_back(Observation::Happened { run, event });
-        }
-    }
-
-    fn happened(&mut self, event: Event) {
-        if self.attribution.is_host(event.cgroup) {
-            self.totals.of_host += 1;
-            return;
-        }
-        let run = self.attribution.run(event.cgroup).cloned().or_else(|| self.search(event.cgroup, event.at));
-        match run {
-            Some(run) => self.queue.push_back(Observation::Happened { run, event }),
-            None if self.only.is_none() => self.totals.unattributed += 1,
-            None => {}
-        }
-    }
-
-    /// A cgroup whose birth was not seen: it may be anywhere in the tree.
-    fn search(&mut self, cgroup: CgroupId, at: BootNs) -> Option<Run> {
-        if at.since(self.rescanned_at) >= RESCAN_NS {
-            self.scan(at);
-        }
-        self.attribution.run(cgroup).cloned()
-    }
-
-    /// Walks the cgroup tree: new containers appear, new host cgroups are set aside, gone ones are let go.
-    fn scan(&mut self, at: BootNs) {
-        self.rescanned_at = at;
-        let (found, cut) = self.hierarchy.scan(MAX_CGROUPS as usize * 2);
-        if cut {
-            tracing::warn!("more than {} cgroups: some containers may be found late", MAX_CGROUPS * 2);
-        }
-        let present: HashSet<CgroupId> = found.iter().map(|(id, _)| *id).collect();
-        let gone: Vec<CgroupId> = self.attribution.absent(&present).collect();
-        for cgroup in gone {
-            if let Some(run) = self.attribution.remove(cgroup) {
-                self.queue.push_back(Observation::Vanished { run, at });
-            }
-        }
-        for (id, path) in found {
-            self.place(id, &path, at, false);
-        }
-    }
-
-    fn place(&mut self, cgroup: CgroupId, path: &str, at: BootNs, from_birth: bool) {
-        match self.attribution.place(cgroup, path) {
-            Placed::Host => {
-                self.ignored.insert(cgroup);
-            }
-            Placed::Inside(_) => {}
-            Placed::New(run) if self.only.as_ref().is_some_and(|only| *only != run.container) => {
-                self.attribution.remove(cgroup);
-                self.ignored.insert(cgroup);
-            }
-            Placed::New(run) => {
-                // A birth seen with a probe off is none: what that probe would have told is missing.
-                let from_birth = from_birth && self.hooks.iter().all(HookState::is_attached);
-                self.queue.push_back(Observation::Appeared { run: run.clone(), at, from_birth });
-                let pid = self.hierarchy.processes(path).first().copied().filter(|_| !from_birth);
-                self.inspect(run, pid.map_or(Kind::Birth, Kind::Live));
-            }
         }
     }
 

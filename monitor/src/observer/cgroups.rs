@@ -1,0 +1,117 @@
+//! Which container an event belongs to: cgroups come and go, are found and set aside. Decides nothing about failures.
+
+use std::collections::HashSet;
+
+use monitor_common::limits::MAX_CGROUPS;
+
+use super::{Observer, RESCAN_NS, inspections::Kind};
+use crate::{
+    attribution::Placed,
+    kernel::load::HookState,
+    model::{
+        container::{CgroupId, Run},
+        event::{Event, EventKind},
+        observation::Observation,
+        time::BootNs,
+    },
+};
+
+impl Observer {
+    pub(super) fn attribute(&mut self, event: Event) {
+        match &event.kind {
+            EventKind::CgroupMade { path, .. } => {
+                self.place(event.cgroup, &path.clone(), event.at, true);
+                self.tell(event);
+            }
+            EventKind::CgroupRemoved { .. } => {
+                let (cgroup, at) = (event.cgroup, event.at);
+                self.tell(event);
+                if let Some(run) = self.attribution.remove(cgroup) {
+                    self.queue.push_back(Observation::Vanished { run, at });
+                }
+            }
+            EventKind::ExecFailed { .. }
+            | EventKind::Exec { .. }
+            | EventKind::Open { .. }
+            | EventKind::OomKill { .. }
+            | EventKind::SignalSent { .. }
+            | EventKind::SignalDelivered { .. }
+            | EventKind::TlsRefused { .. }
+            | EventKind::Exit { .. } => self.happened(event),
+        }
+    }
+
+    /// The event of a cgroup that is a container's; those of the host's cgroups are nobody's business.
+    fn tell(&mut self, event: Event) {
+        if let Some(run) = self.attribution.run(event.cgroup).cloned() {
+            self.queue.push_back(Observation::Happened { run, event });
+        }
+    }
+
+    fn happened(&mut self, event: Event) {
+        if self.attribution.is_host(event.cgroup) {
+            self.totals.of_host += 1;
+            return;
+        }
+        let run = self.attribution.run(event.cgroup).cloned().or_else(|| self.search(event.cgroup, event.at));
+        match run {
+            Some(run) => self.queue.push_back(Observation::Happened { run, event }),
+            None if self.only.is_none() => self.totals.unattributed += 1,
+            None => {}
+        }
+    }
+
+    /// A cgroup whose birth was not seen: it may be anywhere in the tree.
+    fn search(&mut self, cgroup: CgroupId, at: BootNs) -> Option<Run> {
+        if at.since(self.rescanned_at) >= RESCAN_NS {
+            self.scan(at);
+        }
+        self.attribution.run(cgroup).cloned()
+    }
+
+    /// Walks the cgroup tree: new containers appear, new host cgroups are set aside, gone ones are let go.
+    pub(super) fn scan(&mut self, at: BootNs) {
+        self.rescanned_at = at;
+        let (found, cut) = self.hierarchy.scan(MAX_CGROUPS as usize * 2);
+        if cut {
+            tracing::warn!("more than {} cgroups: some containers may be found late", MAX_CGROUPS * 2);
+        }
+        let present: HashSet<CgroupId> = found.iter().map(|(id, _)| *id).collect();
+        for cgroup in self.attribution.long_absent(&present, at) {
+            if let Some(run) = self.attribution.remove(cgroup) {
+                self.queue.push_back(Observation::Vanished { run, at });
+            }
+        }
+        for (id, path) in found {
+            self.place(id, &path, at, false);
+        }
+    }
+
+    fn place(&mut self, cgroup: CgroupId, path: &str, at: BootNs, from_birth: bool) {
+        match self.attribution.place(cgroup, path) {
+            Placed::Host => {
+                self.ignored.insert(cgroup);
+            }
+            // A walk of the tree came before the event of its birth.
+            Placed::Inside(run) if run.cgroup == cgroup && from_birth && self.saw_births_at(at) => {
+                self.queue.push_back(Observation::Appeared { run, at, from_birth });
+            }
+            Placed::Inside(_) => {}
+            Placed::New(run) if self.only.as_ref().is_some_and(|only| *only != run.container) => {
+                self.attribution.remove(cgroup);
+                self.ignored.insert(cgroup);
+            }
+            Placed::New(run) => {
+                let from_birth = from_birth && self.saw_births_at(at);
+                self.queue.push_back(Observation::Appeared { run: run.clone(), at, from_birth });
+                let pid = self.hierarchy.processes(path).first().copied().filter(|_| !from_birth);
+                self.inspect(run, pid.map_or(Kind::Birth, Kind::Live));
+            }
+        }
+    }
+
+    /// A birth seen with a probe off is none: what that probe would have told is missing.
+    fn saw_births_at(&self, at: BootNs) -> bool {
+        at >= self.attached_at && self.hooks.iter().all(HookState::is_attached)
+    }
+}
