@@ -205,6 +205,11 @@ impl Observer {
         }
     }
 
+    /// The inspector still looks at something.
+    pub fn is_inspecting(&self) -> bool {
+        self.inspections.is_busy()
+    }
+
     /// Asks the inspector what the engine wants to know.
     pub fn ask(&mut self, wanted: Vec<Wanted>) {
         for Wanted { run, want } in wanted {

@@ -39,6 +39,11 @@ fn only<'e>(events: &'e [Value], kind: &str, fits: impl Fn(&Value) -> bool) -> &
     found[0]
 }
 
+/// The container's doing. On a busy machine runc's own start falls into the container's cgroup too.
+fn is_own(event: &Value) -> bool {
+    !event["task"]["comm"].as_str().unwrap_or_default().starts_with("runc")
+}
+
 #[test]
 fn a_refused_program_is_one_failed_exec() {
     let events = events_of_run("scratch", &[], &["/app/probe.glibc"]);
@@ -48,13 +53,13 @@ fn a_refused_program_is_one_failed_exec() {
         (Some("ENOENT"), Some("/app/probe.glibc"))
     );
     assert_eq!(failed["task"]["ns_pid"], 1);
-    assert!(!events.iter().any(|event| event["type"] == "exec"), "{events:#?}");
+    assert!(!events.iter().any(|event| event["type"] == "exec" && is_own(event)), "{events:#?}");
 }
 
 #[test]
 fn a_program_that_ran_is_one_birth_one_exec_one_exit_and_one_end() {
     let events = events_of_run("scratch", &[], &[STATIC, "exit", "7"]);
-    let exec = only(&events, "exec", |_| true);
+    let exec = only(&events, "exec", is_own);
     assert_eq!((exec["path"].as_str(), exec["task"]["ns_pid"].as_u64()), (Some(STATIC), Some(1)));
     let exit = only(&events, "exit", |event| event["task"]["ns_pid"] == 1);
     assert_eq!((exit["code"].as_u64(), exit["signal"].is_null()), (Some(7), true));
@@ -67,7 +72,7 @@ fn a_program_that_ran_is_one_birth_one_exec_one_exit_and_one_end() {
 #[test]
 fn a_script_is_one_exec_with_the_file_that_runs_it() {
     let events = events_of_run("musl", &[], &["/app/good.sh"]);
-    let exec = only(&events, "exec", |_| true);
+    let exec = only(&events, "exec", is_own);
     assert_eq!(exec["path"], "/app/good.sh");
     assert_eq!(exec["interpreter"], "/bin/sh");
 }

@@ -32,6 +32,8 @@ use crate::{
 const WATCH: Duration = Duration::from_secs(10);
 /// After a finding or the end of the container: facts and the exit may still come.
 const SETTLE: Duration = Duration::from_millis(400);
+/// How long the end waits for inspections that are under way.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Time for the files of a dead container.
 const INSPECTION: Duration = Duration::from_secs(10);
 
@@ -94,6 +96,7 @@ async fn watch(
     // With --watch only an explicit limit ends it.
     let limit = if args.watch { args.timeout } else { Some(args.timeout.unwrap_or(WATCH)) };
     let mut end: Option<Instant> = limit.map(|limit| Instant::now() + limit);
+    let mut waits_until: Option<Instant> = None;
     let mut vanished = false;
     loop {
         let at_end = async {
@@ -104,7 +107,15 @@ async fn watch(
         };
         let outputs = tokio::select! {
             () = &mut stop => break,
-            () = at_end => break,
+            () = at_end => {
+                // What is being looked at may be what the verdict rests on.
+                let patience = *waits_until.get_or_insert(Instant::now() + PATIENCE);
+                if !pipeline.observer().is_inspecting() || Instant::now() >= patience {
+                    break;
+                }
+                end = Some(Instant::now() + SETTLE / 8);
+                continue;
+            }
             turn = pipeline.turn() => turn.or_exit(Exit::CannotObserve)?,
         };
         for out in outputs {

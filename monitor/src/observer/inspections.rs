@@ -127,6 +127,11 @@ impl Inspections {
         });
     }
 
+    /// Something is still being looked at.
+    pub(super) fn is_busy(&self) -> bool {
+        self.waiting.available_permits() < MAX_WAITING || !self.receiver.is_empty()
+    }
+
     /// What the next inspection to end has learned.
     pub(super) async fn next(&mut self) -> Option<Learned> {
         self.receiver.recv().await

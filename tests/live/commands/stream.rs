@@ -43,14 +43,20 @@ fn events_of_one_container_are_lines_of_json_about_it_alone() {
 }
 
 #[test]
-fn events_for_people_are_one_line_each_and_the_timeout_ends_them() {
-    let stream = Running::watching(&["events", "--timeout", "3s"]);
+fn events_for_people_are_one_line_each() {
+    let stream = Running::watching(&["events"]);
     let container = Container::new("columns", "scratch", &["/app/probe.glibc"]);
     container.run();
-    let finished = stream.finish().exits(0);
-    let is_failure = |line: &&str| line.contains("exec_failed") && line.contains("/app/probe.glibc ENOENT");
-    assert!(finished.stdout.lines().any(|line| is_failure(&line)), "{finished:#?}");
+    let is_failure = |line: &str| line.contains("exec_failed") && line.contains("/app/probe.glibc ENOENT");
+    wait_for("the failed exec", || stream.stdout().lines().any(is_failure).then_some(()));
+    let finished = stream.stop().exits(0);
     assert!(!finished.stdout.contains('\u{1b}'), "no colours for a file");
+}
+
+#[test]
+fn a_timeout_ends_a_stream_and_a_recording() {
+    run(gomon(&["events", "--timeout", "1s"])).exits(0);
+    run(gomon(&["record", "--output", "/dev/null", "--timeout", "1s"])).exits(0);
 }
 
 /// The parts of a diagnosis that do not depend on whose clock was read.

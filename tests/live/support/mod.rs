@@ -26,7 +26,7 @@ use serde_json::Value;
 pub(crate) use agent::{Agent, Series, promtool};
 pub(crate) use container::{Container, docker, docker_ok};
 pub(crate) use gomon::{Finished, Running, gomon, gomon_as_nobody, run};
-pub(crate) use scene::{Scene, play, scene};
+pub(crate) use scene::{Scene, fence, play, scene};
 
 /// How long anything may take that normally takes a moment, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

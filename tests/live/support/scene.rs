@@ -231,10 +231,16 @@ fn poll_until(deadline: std::time::Instant, mut settled: impl FnMut() -> Option<
     }
 }
 
-/// Waits until the agent has judged a container that failed after all others: whatever they did is known by then.
-fn fence(agent: &Agent) {
+/// Waits until the agent has judged a container that failed after all others, and counted it: whatever they did is known
+/// by then.
+pub(crate) fn fence(agent: &Agent) {
     let last = Container::new("fence", "scratch", &["/app/probe.glibc"]);
+    let counted = || {
+        agent.metrics().sum("gomon_bpf_events_total", &[("probe", "exec_failed"), ("result", "submitted")])
+    };
+    let before = counted();
     last.run();
     let id = last.id();
     wait_for("the fence", || (!agent.diagnoses(&id).is_empty()).then_some(()));
+    wait_for("the fence to be counted", || (counted() > before).then_some(()));
 }
