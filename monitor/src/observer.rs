@@ -34,7 +34,7 @@ use crate::{
 };
 pub use host::host_facts;
 use inspections::{Inspections, Kind};
-pub use options::{ObserveError, Options};
+pub use options::{ObserveError, Options, Totals};
 
 /// How long ordinary events may wait in their ring.
 const POLL: Duration = Duration::from_millis(20);
@@ -44,16 +44,6 @@ const POLL_SOON: Duration = Duration::from_millis(3);
 const CHECK_NS: u64 = SECOND;
 /// The least time between two walks of the cgroup tree for an id that nobody knows.
 const RESCAN_NS: u64 = 100 * MS;
-
-/// What the observer counts about itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Events of a cgroup that could not be found.
-    pub unattributed: u64,
-    /// Events of a host cgroup so young that the kernel side did not ignore it yet.
-    pub of_host: u64,
-    pub malformed: u64,
-}
 
 /// The live source.
 pub struct Observer {

@@ -132,3 +132,21 @@ fn tell(agent: &Agent, stage: &Stage, watch: &Watch) -> Result<()> {
     ));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_scene_has_a_name_of_its_own_that_a_container_can_have() {
+        let scenes = [services::SERVICES, builds::BUILDS].into_iter().flatten().map(|scene| scene.name);
+        let names: Vec<&str> = jobs::JOBS.iter().map(|job| job.name).chain(scenes).collect();
+        let unique: BTreeSet<&&str> = names.iter().collect();
+        assert_eq!(unique.len(), names.len());
+        let is_plain =
+            |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        assert!(names.iter().all(|name| is_plain(name)), "{names:?}");
+    }
+}

@@ -1,4 +1,4 @@
-//! What to observe, and why nothing can be.
+//! What to observe, why nothing can be, and what the observer counts about itself.
 
 use std::path::PathBuf;
 
@@ -42,4 +42,14 @@ pub enum ObserveError {
     AllBlind(String),
     #[error("cannot wait for the ring")]
     Wait(#[source] std::io::Error),
+}
+
+/// What the observer counts about itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Events of a cgroup that could not be found.
+    pub unattributed: u64,
+    /// Events of a host cgroup so young that the kernel side did not ignore it yet.
+    pub of_host: u64,
+    pub malformed: u64,
 }
