@@ -5,9 +5,9 @@ use std::{sync::Mutex, thread};
 use serde_json::Value;
 
 use super::{
-    Agent, Container,
+    Agent, Container, PATIENCE,
     container::{Said, docker_ok},
-    wait_for,
+    wait_for, wait_up_to,
 };
 
 /// Containers that start at the same time.
@@ -218,17 +218,10 @@ pub(crate) fn play(agent: &Agent, mut scenes: Vec<Scene>) {
         faults = scenes.iter().flat_map(|scene| scene.faults(agent)).collect();
         faults.is_empty().then_some(())
     };
-    let deadline = std::time::Instant::now() + super::PATIENCE / 3;
-    poll_until(deadline, settled);
+    wait_up_to(PATIENCE / 3, settled);
     fence(agent);
     faults = scenes.iter().flat_map(|scene| scene.faults(agent)).collect();
     assert!(faults.is_empty(), "{}\n--- the agent said:\n{}", faults.join("\n"), agent.log());
-}
-
-fn poll_until(deadline: std::time::Instant, mut settled: impl FnMut() -> Option<()>) {
-    while settled().is_none() && std::time::Instant::now() < deadline {
-        thread::sleep(super::PAUSE);
-    }
 }
 
 /// Waits until the agent has judged a container that failed after all others, and counted it: whatever they did is known
