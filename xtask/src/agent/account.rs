@@ -37,7 +37,10 @@ pub(crate) struct Account {
     /// Probes whose counters were never seen to add up.
     pub(crate) unbalanced: Vec<String>,
     pub(crate) unattributed: u64,
+    /// Events that gomon itself gave up.
     pub(crate) dropped: u64,
+    /// Writes to series that did not exist and could not be created: there were as many as there may be.
+    pub(crate) beyond_series: u64,
 }
 
 impl Account {
@@ -59,6 +62,7 @@ impl Account {
 
     pub(crate) fn read(metrics: &Metrics) -> Self {
         const EVENTS: &str = "gomon_bpf_events_total";
+        const DROPPED: &str = "gomon_events_dropped_total";
         let names: BTreeSet<&str> =
             metrics.samples(EVENTS).filter_map(|sample| sample.label("probe")).collect();
         let probe = |name: &&str| {
@@ -77,11 +81,13 @@ impl Account {
                 received: metrics.count("gomon_events_received_total", &[("probe", name)]),
             }
         };
+        let beyond_series = metrics.count(DROPPED, &[("stage", "metrics")]);
         Self {
             probes: names.iter().map(probe).collect(),
             unbalanced: Vec::new(),
             unattributed: metrics.count("gomon_events_unattributed_total", &[]),
-            dropped: metrics.count("gomon_events_dropped_total", &[]),
+            dropped: metrics.count(DROPPED, &[]) - beyond_series,
+            beyond_series,
         }
     }
 
@@ -101,7 +107,7 @@ impl Account {
             found.push(format!("{lost} events were lost in the kernel"));
         }
         if self.dropped > 0 {
-            found.push(format!("{} events or series were dropped by gomon", self.dropped));
+            found.push(format!("{} events were dropped by gomon", self.dropped));
         }
         if self.unattributed > 0 {
             found.push(format!("{} events have no container", self.unattributed));
@@ -132,11 +138,13 @@ mod tests {
                 gomon_bpf_events_total{{probe=\"exec\",result=\"seen\"}} 7\n\
                 gomon_bpf_events_total{{probe=\"exec\",result=\"submitted\"}} 5\n\
                 gomon_events_received_total{{probe=\"exec\"}} 5\n\
+                gomon_events_dropped_total{{stage=\"metrics\",reason=\"max_series\"}} 9\n\
                 gomon_events_unattributed_total{{reason=\"gone\"}} {unattributed}\n"
             ))
         };
         let healthy = Account::read(&page(0, 0));
         assert!(healthy.complaints().is_empty() && healthy.probes[0].adds_up());
+        assert_eq!((healthy.dropped, healthy.beyond_series), (0, 9));
         assert_eq!(healthy.of("exec").unwrap().received, 5);
         let broken = Account::read(&page(1, 3));
         assert!(!broken.probes[0].adds_up());

@@ -88,6 +88,9 @@ impl Report {
             .collect();
         found.extend(self.mishaps.iter().cloned());
         found.extend(self.account.complaints());
+        if self.account.beyond_series > 0 {
+            found.push("there were more series than the agent was allowed".to_owned());
+        }
         found
     }
 }

@@ -65,6 +65,7 @@ impl Report<'_> {
             ("  submitted", of(|probe| probe.submitted)),
             ("  lost", of(|probe| probe.lost)),
             ("  dropped by gomon", account.dropped.to_string()),
+            ("  series refused by their limit", account.beyond_series.to_string()),
             ("  unattributed", account.unattributed.to_string()),
             ("CPU of the agent", self.cpu_seconds.map_or_else(String::new, |cpu| format!("{cpu:.1} s"))),
             ("resident memory at the start", mib(self.resident_at_start)),
