@@ -11,7 +11,7 @@ use monitor_common::{
 
 use crate::{
     cgroup,
-    counters::count,
+    counters::Book,
     read::{Kernel, kernel_string, member},
     ring::{Lane, emit},
     task,
@@ -19,10 +19,10 @@ use crate::{
 
 #[btf_tracepoint(function = "sched_process_exec")]
 pub(crate) fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
-    count(Probe::Exec, Tally::Seen);
+    let Some(book) = Book::open(Probe::Exec, 0) else { return 0 };
     let cgroup = cgroup::current();
     if !cgroup::watched(cgroup) {
-        count(Probe::Exec, Tally::Filtered);
+        book.count(Tally::Filtered);
         return 0;
     }
     // Prototype: (struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm).
@@ -30,7 +30,7 @@ pub(crate) fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     let bprm: Kernel = ctx.arg(2);
     // What PID 1 of a container becomes decides every verdict about its start.
     let lane = if task::ns_tgid(task) == Some(1) { Lane::Precious } else { Lane::Ordinary };
-    emit::<Exec>(lane, Probe::Exec, cgroup, |record| {
+    emit::<Exec>(lane, book, cgroup, |record| {
         let path: Kernel = member(bprm, Offset::BprmFilename)?;
         let interpreter: Kernel = member(bprm, Offset::BprmInterp)?;
         // SAFETY: reserved memory of an `Exec`.
