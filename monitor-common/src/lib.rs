@@ -7,6 +7,7 @@ pub mod limits;
 pub mod offsets;
 pub mod path;
 pub mod probe;
+pub mod recent;
 pub mod record;
 pub mod signal;
 pub mod tls;

@@ -1,7 +1,11 @@
 //! Which cgroup a task belongs to, and whether anyone watches it.
 
-use aya_ebpf::{helpers::generated::bpf_get_current_cgroup_id, macros::map, maps::HashMap};
-use monitor_common::{limits::MAX_CGROUPS, offsets::Offset};
+use aya_ebpf::{
+    helpers::generated::bpf_get_current_cgroup_id,
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray},
+};
+use monitor_common::{limits::MAX_CGROUPS, offsets::Offset, recent};
 
 use crate::{
     globals::cgroup_v1,
@@ -14,9 +18,31 @@ use crate::{
 #[map]
 static IGNORED_CGROUPS: HashMap<u64, u8> = HashMap::with_max_entries(MAX_CGROUPS, 0);
 
+/// What was last decided on each CPU, see [`recent`]: events come in rows from one cgroup.
+#[map]
+static RECENT: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Changes whenever a decision may have: the first by user space, the second here.
+#[map]
+static GENERATIONS: Array<u64> = Array::with_max_entries(2, 0);
+
 #[inline(always)]
 pub(crate) fn watched(cgroup: u64) -> bool {
-    IGNORED_CGROUPS.get_ptr(cgroup).is_none()
+    let (Some(recent), Some(theirs), Some(ours)) =
+        (RECENT.get_ptr_mut(0), GENERATIONS.get(0), GENERATIONS.get(1))
+    else {
+        return true;
+    };
+    let generation = theirs.wrapping_add(*ours);
+    // SAFETY: this CPU's slot; another program may come between, so it is read and written whole.
+    unsafe {
+        if let Some(watched) = recent::answer(recent.read_volatile(), cgroup, generation) {
+            return watched;
+        }
+        let watched = IGNORED_CGROUPS.get_ptr(cgroup).is_none();
+        recent.write_volatile(recent::note(cgroup, generation, watched));
+        watched
+    }
 }
 
 /// The id of a removed cgroup may come back for another one.
@@ -24,6 +50,11 @@ pub(crate) fn watched(cgroup: u64) -> bool {
 pub(crate) fn forget(cgroup: u64) {
     // An absent key is the ordinary case: containers have none.
     let _ = IGNORED_CGROUPS.remove(cgroup);
+    if let Some(ours) = GENERATIONS.get_ptr_mut(1) {
+        // SAFETY: a slot of the map that this program alone writes. One that runs on another CPU at the same time may
+        // undo a step; the other's step is then the change.
+        unsafe { *ours = (*ours).wrapping_add(1) };
+    }
 }
 
 /// The current task's cgroup in the hierarchy that containers are keyed by.

@@ -2,7 +2,7 @@
 
 use aya::{
     Ebpf,
-    maps::{HashMap, MapData, PerCpuArray},
+    maps::{Array, HashMap, MapData, PerCpuArray},
 };
 use monitor_common::probe::{PROGRAMS, Probe, TALLIES, Tally, counter_index};
 
@@ -55,17 +55,23 @@ impl Budgets {
 }
 
 /// The cgroups that the kernel side leaves alone.
-pub struct Ignored(HashMap<MapData, u64, u8>);
+pub struct Ignored {
+    cgroups: HashMap<MapData, u64, u8>,
+    /// Changes with them: the kernel side remembers decisions.
+    generations: Array<MapData, u64>,
+}
 
 impl Ignored {
     /// `None` where the object has no such map.
     pub fn open(ebpf: &mut Ebpf) -> Option<Self> {
-        HashMap::try_from(ebpf.take_map("IGNORED_CGROUPS")?).ok().map(Self)
+        let cgroups = HashMap::try_from(ebpf.take_map("IGNORED_CGROUPS")?).ok()?;
+        let generations = Array::try_from(ebpf.take_map("GENERATIONS")?).ok()?;
+        Some(Self { cgroups, generations })
     }
 
     /// Cgroups set aside now.
     pub fn len(&self) -> u64 {
-        self.0.keys().flatten().count() as u64
+        self.cgroups.keys().flatten().count() as u64
     }
 
     pub fn is_empty(&self) -> bool {
@@ -75,6 +81,8 @@ impl Ignored {
     /// Events of this cgroup stay in the kernel from now on. False where the map is full: the cgroup stays
     /// watched, which costs more and loses nothing.
     pub fn insert(&mut self, cgroup: CgroupId) -> bool {
-        self.0.insert(cgroup.0, 1, 0).is_ok()
+        let has_room = self.cgroups.insert(cgroup.0, 1, 0).is_ok();
+        let generation = self.generations.get(&0, 0).unwrap_or(0);
+        has_room && self.generations.set(0, generation.wrapping_add(1), 0).is_ok()
     }
 }

@@ -23,20 +23,20 @@ use exec::failed as exec_failed;
 use open::{Flags, opened};
 use tls::wrote;
 
-/// The two entry points of one call.
+/// The two entry points of one call. To find its registers has a price: it is paid when they are needed.
 macro_rules! entry_points {
     ($($fexit:ident, $classic:ident: |$ctx:ident, $call:ident| $body:expr;)*) => {$(
         #[fexit]
         pub(crate) fn $fexit($ctx: FExitContext) -> i32 {
             // SAFETY: the prototype is long (const struct pt_regs *regs); the result follows the argument.
-            let $call = unsafe { Syscall::returning($ctx.arg(0), $ctx.arg(1)) };
+            let $call = || unsafe { Syscall::returning($ctx.arg(0), $ctx.arg(1)) };
             $body;
             0
         }
 
         #[tracepoint]
         pub(crate) fn $classic($ctx: TracePointContext) -> u32 {
-            let $call = Syscall::current();
+            let $call = Syscall::current;
             $body;
             0
         }
@@ -44,12 +44,12 @@ macro_rules! entry_points {
 }
 
 entry_points! {
-    fexit_openat, sys_exit_openat: |_ctx, call| opened(&call, 0, 1, Flags::Argument);
-    fexit_openat2, sys_exit_openat2: |_ctx, call| opened(&call, 1, 1, Flags::Structure);
-    fexit_open, sys_exit_open: |_ctx, call| opened(&call, 2, 0, Flags::Argument);
-    fexit_execve, sys_exit_execve: |ctx, call| exec_failed(&ctx, &call, 0, 0);
-    fexit_execveat, sys_exit_execveat: |ctx, call| exec_failed(&ctx, &call, 1, 1);
-    fexit_write, sys_exit_write: |_ctx, call| wrote(&call);
+    fexit_openat, sys_exit_openat: |_ctx, call| opened(call, 0, 1, Flags::Argument);
+    fexit_openat2, sys_exit_openat2: |_ctx, call| opened(call, 1, 1, Flags::Structure);
+    fexit_open, sys_exit_open: |_ctx, call| opened(call, 2, 0, Flags::Argument);
+    fexit_execve, sys_exit_execve: |ctx, call| exec_failed(&ctx, &call(), 0, 0);
+    fexit_execveat, sys_exit_execveat: |ctx, call| exec_failed(&ctx, &call(), 1, 1);
+    fexit_write, sys_exit_write: |_ctx, call| wrote(&call());
 }
 
 /// One program for all opens and execs, and for every other call of the host: it looks at the number and returns.
@@ -64,11 +64,11 @@ pub(crate) fn sys_exit(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     match number {
-        arch::OPENAT => opened(&call, 0, 1, Flags::Argument),
-        arch::OPENAT2 => opened(&call, 0, 1, Flags::Structure),
+        arch::OPENAT => opened(|| call, 0, 1, Flags::Argument),
+        arch::OPENAT2 => opened(|| call, 0, 1, Flags::Structure),
         arch::EXECVE => exec_failed(&ctx, &call, 0, 0),
         arch::EXECVEAT => exec_failed(&ctx, &call, 0, 1),
-        _ => opened(&call, 0, 0, Flags::Argument),
+        _ => opened(|| call, 0, 0, Flags::Argument),
     }
     0
 }

@@ -36,12 +36,13 @@ pub(super) enum Flags {
 
 /// `path_at`: which argument is the path.
 #[inline(always)]
-pub(super) fn opened(call: &Syscall, program: u32, path_at: u32, flags: Flags) {
+pub(super) fn opened(call: impl FnOnce() -> Syscall, program: u32, path_at: u32, flags: Flags) {
     let Some(book) = Book::open(Probe::Open, program) else { return };
     let cgroup = cgroup::current();
     if !cgroup::watched(cgroup) {
         return book.count(Tally::Filtered);
     }
+    let call = call();
     let Some(record) = SCRATCH.get_ptr_mut(program) else { return book.count(Tally::LostUnreadable) };
     // SAFETY: a pointer into this CPU's slot of this program, which does not nest inside itself.
     let Some(read) = (unsafe { user_string(call.argument(path_at), addr_of_mut!((*record).path)) }) else {
