@@ -7,11 +7,7 @@ use aya_ebpf::{
 };
 use monitor_common::{limits::MAX_CGROUPS, offsets::Offset, recent};
 
-use crate::{
-    globals::cgroup_v1,
-    read::{Kernel, member},
-    task,
-};
+use crate::{globals::cgroup_v1, read::Kernel, task};
 
 /// Cgroups that are no container's. An unknown cgroup is watched until user space has looked at it, so that a
 /// container is never missed; the price is a few needless events of a new host cgroup.
@@ -70,12 +66,11 @@ pub(crate) fn current() -> u64 {
 /// The cgroup of any task in that hierarchy.
 #[inline(always)]
 pub(crate) fn of_task(task: Kernel) -> Option<u64> {
-    let css_set: Kernel = member(task, Offset::TaskCgroups)?;
-    let cgroup: Kernel = if cgroup_v1() {
-        let css: Kernel = member(css_set, Offset::CssSetMemory)?;
-        member(css, Offset::CssCgroup)?
+    let css_set = task.follow(Offset::TaskCgroups)?;
+    let cgroup = if cgroup_v1() {
+        css_set.follow(Offset::CssSetMemory)?.follow(Offset::CssCgroup)?
     } else {
-        member(css_set, Offset::CssSetDefaultCgroup)?
+        css_set.follow(Offset::CssSetDefaultCgroup)?
     };
     id(cgroup)
 }
@@ -83,13 +78,11 @@ pub(crate) fn of_task(task: Kernel) -> Option<u64> {
 /// The inode number of a `struct cgroup`.
 #[inline(always)]
 pub(crate) fn id(cgroup: Kernel) -> Option<u64> {
-    let kn: Kernel = member(cgroup, Offset::CgroupKn)?;
-    member(kn, Offset::KernfsId)
+    cgroup.follow(Offset::CgroupKn)?.get(Offset::KernfsId)
 }
 
 /// `cgroup->root->hierarchy_id`.
 #[inline(always)]
 pub(crate) fn hierarchy_of(cgroup: Kernel) -> Option<u32> {
-    let root: Kernel = member(cgroup, Offset::CgroupRoot)?;
-    member(root, Offset::RootHierarchyId)
+    cgroup.follow(Offset::CgroupRoot)?.get(Offset::RootHierarchyId)
 }

@@ -20,7 +20,7 @@ use crate::{
 pub(crate) fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     let Some(book) = Book::open(Probe::Exit, 0) else { return 0 };
     let cgroup = cgroup::current();
-    let task: Kernel = ctx.arg(0);
+    let task = Kernel::typed(ctx.arg(0));
     if !cgroup::watched(cgroup) || !task::is_last_thread(task) {
         book.count(Tally::Filtered);
         return 0;

@@ -23,7 +23,7 @@ use crate::{
 pub(crate) fn mark_victim(ctx: BtfTracePointContext) -> i32 {
     let Some(book) = Book::open(Probe::OomKill, 0) else { return 0 };
     if victim_is_task() {
-        with_task(book, ctx.arg(0))
+        with_task(book, Kernel::typed(ctx.arg(0)))
     } else {
         with_pid(book, ctx.arg(0))
     }

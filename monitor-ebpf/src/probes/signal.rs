@@ -2,7 +2,7 @@
 
 use core::ptr::addr_of_mut;
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::btf_tracepoint, programs::BtfTracePointContext};
 use monitor_common::{
     offsets::Offset,
     probe::{Probe, Tally},
@@ -13,7 +13,7 @@ use monitor_common::{
 use crate::{
     cgroup,
     counters::Book,
-    read::{Kernel, member, value},
+    read::{Kernel, value},
     ring::{Lane, emit},
     task,
 };
@@ -27,14 +27,14 @@ pub(crate) fn signal_generate(ctx: BtfTracePointContext) -> i32 {
         book.count(Tally::Filtered);
         return 0;
     }
-    let target: Kernel = ctx.arg(2);
+    let target = Kernel::typed(ctx.arg(2));
     // The tracepoint runs in the sender's context.
     let cgroup = cgroup::of_task(target).unwrap_or(0);
     if !cgroup::watched(cgroup) {
         book.count(Tally::Filtered);
         return 0;
     }
-    let code = code(ctx.arg(1));
+    let code = code(Kernel::typed(ctx.arg(1)));
     let result: i32 = ctx.arg(4);
     let ns_tgid = task::ns_tgid(target).unwrap_or(0);
     let lane = if ns_tgid == 1 || signal == SIGKILL { Lane::Precious } else { Lane::Ordinary };
@@ -60,9 +60,9 @@ pub(crate) fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
     // Prototype: (int sig, struct kernel_siginfo *info, struct k_sigaction *ka).
     let Some(book) = Book::open(Probe::SignalDelivered, 0) else { return 0 };
     let signal: i32 = ctx.arg(0);
-    let task = task::current();
+    let ids = bpf_get_current_pid_tgid();
     // exit_group and exec kill every other thread of a process with SIGKILL: no sender, no news.
-    let sibling_end = signal == SIGKILL && task::tgid(task) != task::tid(task);
+    let sibling_end = signal == SIGKILL && (ids >> 32) as u32 != ids as u32;
     if is_noise(signal) || sibling_end {
         book.count(Tally::Filtered);
         return 0;
@@ -72,7 +72,7 @@ pub(crate) fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
         book.count(Tally::Filtered);
         return 0;
     }
-    let code = code(ctx.arg(1));
+    let code = code(Kernel::typed(ctx.arg(1)));
     // `sa.sa_handler` is the first member of `struct k_sigaction`; SIG_DFL is 0, SIG_IGN is 1.
     let handler: Option<u64> = value(ctx.arg(2));
     emit::<SignalDelivered>(Lane::Ordinary, book, cgroup, |record| {
@@ -99,9 +99,9 @@ pub(crate) fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
 fn code(info: Kernel) -> i32 {
     const SI_USER: i32 = 0;
     const SI_KERNEL: i32 = 0x80;
-    match info {
+    match info.address() {
         0 => SI_USER,
         1 => SI_KERNEL,
-        info => member(info, Offset::SiginfoCode).unwrap_or(SI_USER),
+        _ => info.get(Offset::SiginfoCode).unwrap_or(SI_USER),
     }
 }
