@@ -38,7 +38,7 @@ async fn stream(args: &EventsArgs, global: Global, output: Output) -> Result<Exi
     let mut printer =
         Printer { wanted, format: args.output, epoch: observer.epoch, output, held: BTreeMap::new() };
     tracing::info!("watching; stop with Ctrl-C");
-    let mut pipeline = Pipeline::new(observer);
+    let mut pipeline = Pipeline::new(observer).telling_observations();
     let stop = async {
         tokio::select! {
             () = stopped => {}

@@ -72,7 +72,7 @@ pub(super) fn only_way() -> Result<Option<hooks::Kind>, Failure> {
     let Some(wanted) = std::env::var_os("GOMON_HOOKS") else { return Ok(None) };
     let kind = hooks::Kind::ALL.into_iter().find(|kind| wanted == kind.name());
     kind.map(Some)
-        .with_context(|| format!("GOMON_HOOKS is {wanted:?}, not fexit, tracepoint or raw"))
+        .with_context(|| format!("GOMON_HOOKS is {}, not fexit, tracepoint or raw", wanted.display()))
         .or_exit(Exit::Usage)
 }
 
