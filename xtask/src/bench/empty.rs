@@ -59,7 +59,8 @@ pub(super) fn hook_of(program: &str) -> Option<Hook> {
 
 /// An attached program that does nothing; detached when dropped.
 pub(super) struct Empty {
-    _descriptors: Vec<OwnedFd>,
+    program: OwnedFd,
+    _link: OwnedFd,
 }
 
 impl Empty {
@@ -71,13 +72,25 @@ impl Empty {
                 anyhow::bail!("an empty program at the end of {function} is not supported by this bench")
             }
         };
-        let descriptors =
+        let [program, link] =
             descriptors.with_context(|| format!("cannot attach an empty program to {hook:?}"))?;
-        Ok(Self { _descriptors: descriptors })
+        Ok(Self { program, _link: link })
+    }
+
+    /// Runs, and nanoseconds of all of them together, while the kernel counts them.
+    pub(super) fn books(&self) -> Result<(f64, f64)> {
+        let path = format!("/proc/self/fdinfo/{}", self.program.as_raw_fd());
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let field = |name: &str| {
+            let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            value.and_then(|value| value.trim().parse().ok())
+        };
+        field("run_cnt").zip(field("run_time_ns")).context("the kernel keeps no books on its programs")
     }
 }
 
-fn raw(name: &str) -> Result<Vec<OwnedFd>> {
+/// The program and what holds it in its place.
+fn raw(name: &str) -> Result<[OwnedFd; 2]> {
     #[repr(C)]
     struct Open {
         name: u64,
@@ -89,10 +102,10 @@ fn raw(name: &str) -> Result<Vec<OwnedFd>> {
     let mut open =
         Open { name: name.as_ptr() as u64, program: program.as_raw_fd().cast_unsigned(), padding: 0 };
     let link = bpf(BPF_RAW_TRACEPOINT_OPEN, &mut open)?;
-    Ok(vec![link, program])
+    Ok([program, link])
 }
 
-fn classic(path: &str) -> Result<Vec<OwnedFd>> {
+fn classic(path: &str) -> Result<[OwnedFd; 2]> {
     const PERF_TYPE_TRACEPOINT: u64 = 2;
     /// `PERF_ATTR_SIZE_VER0` of `include/uapi/linux/perf_event.h`.
     const SIZE: u64 = 64;
@@ -121,7 +134,7 @@ fn classic(path: &str) -> Result<Vec<OwnedFd>> {
     check(unsafe { libc::ioctl(event.as_raw_fd(), SET_BPF, program.as_raw_fd()) }.into())?;
     // SAFETY: as above.
     check(unsafe { libc::ioctl(event.as_raw_fd(), ENABLE, 0) }.into())?;
-    Ok(vec![event, program])
+    Ok([program, event])
 }
 
 fn load(kind: u32) -> Result<OwnedFd> {

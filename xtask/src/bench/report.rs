@@ -4,10 +4,14 @@ use std::fmt::{self, Write};
 
 use serde::Serialize;
 
+use super::budget::Budget;
 use super::machine::Machine;
 use super::micro::{Cell, Micro, Where};
 use super::operation::Operation;
+use super::statistics::Statistics;
+use super::storm::Climb;
 use super::subject::{Lineup, Subject};
+use super::workload::Workloads;
 use crate::say;
 
 /// Everything that was measured.
@@ -16,6 +20,10 @@ pub(super) struct Results {
     pub(super) machine: Machine,
     pub(super) lineup: Lineup,
     pub(super) micro: Option<Micro>,
+    pub(super) workloads: Option<Workloads>,
+    pub(super) storm: Option<Vec<Climb>>,
+    pub(super) statistics: Option<Statistics>,
+    pub(super) budget: Option<Budget>,
 }
 
 impl Results {
@@ -32,7 +40,12 @@ impl Results {
             table(page, micro, Where::Container)?;
             table(page, micro, Where::Host)?;
         }
-        Ok(())
+        for climb in self.storm.iter().flatten() {
+            for step in &climb.steps {
+                writeln!(page, "{} {step:?}", climb.subject.title())?;
+            }
+        }
+        writeln!(page, "{:#?}\n{:#?}\n{:#?}", self.workloads, self.statistics, self.budget)
     }
 }
 
@@ -47,10 +60,7 @@ fn table(page: &mut String, micro: &Micro, place: Where) -> fmt::Result {
     }
     writeln!(page, "\n|---|---|{}", "---|".repeat(subjects.len()))?;
     for operation in Operation::ALL {
-        let of = |subject: Subject| {
-            let wanted = (subject, place, operation);
-            micro.cells.iter().find(|cell| (cell.subject, cell.place, cell.operation) == wanted)
-        };
+        let of = |subject: Subject| micro.cell(subject, place, operation);
         let baseline = of(Subject::Gomon).map_or(0.0, |cell| cell.comparison.baseline.median);
         write!(page, "| {} | {baseline:.0} |", operation.title())?;
         for subject in &subjects {

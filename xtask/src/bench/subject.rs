@@ -7,8 +7,10 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use super::empty::{Empty, Hook, hook_of};
+use super::peer::{Peer, Watching};
 use crate::agent::{Agent, Profile, Start};
 use crate::process;
+use crate::setup::peers::Peers;
 
 /// The agent takes over the kernel's books once a second.
 const BOOKS: Duration = Duration::from_secs(5);
@@ -26,6 +28,8 @@ pub(super) enum Subject {
     EmptyClassicOpenat,
     /// The one named on the command line.
     OtherGomon,
+    #[serde(untagged)]
+    Peer(Peer),
 }
 
 /// A subject at work; ends when dropped.
@@ -33,6 +37,7 @@ pub(super) enum Subject {
 pub(super) enum Attached {
     Empty(Vec<Empty>),
     Gomon(Agent),
+    Peer(Watching),
 }
 
 /// What attaching takes: the gomon that is measured, and the hooks that it uses on this kernel.
@@ -43,6 +48,8 @@ pub(super) struct Lineup {
     /// To be measured beside it.
     #[serde(skip)]
     other: Option<PathBuf>,
+    #[serde(skip)]
+    peers: Option<Peers>,
     pub(super) profile: Profile,
     pub(super) hooks: Vec<Hook>,
     /// gomon's programs whose hooks are not imitated.
@@ -57,6 +64,7 @@ impl Subject {
             Self::EmptyRawSysExit => "empty raw sys_exit",
             Self::EmptyClassicOpenat => "empty classic sys_exit_openat",
             Self::OtherGomon => "the other gomon",
+            Self::Peer(peer) => peer.title(),
         }
     }
 
@@ -71,6 +79,8 @@ impl Subject {
             Self::EmptyClassicOpenat => empty(&[Hook::Classic("syscalls/sys_exit_openat")]),
             Self::Gomon => lineup.start().map(Attached::Gomon),
             Self::OtherGomon => lineup.start_other().map(Attached::Gomon),
+            // What is printed costs least where nobody keeps it.
+            Self::Peer(peer) => lineup.peers().and_then(|peers| peer.watch(peers, None)).map(Attached::Peer),
         };
         attached.with_context(|| format!("cannot measure {}", self.title()))
     }
@@ -78,8 +88,13 @@ impl Subject {
 
 impl Lineup {
     /// Starts the agent once to see which programs it attaches.
-    pub(super) fn new(gomon: PathBuf, profile: Profile, other: Option<PathBuf>) -> Result<Self> {
-        let mut lineup = Self { gomon, other, profile, hooks: Vec::new(), not_imitated: Vec::new() };
+    pub(super) fn new(
+        gomon: PathBuf,
+        profile: Profile,
+        other: Option<PathBuf>,
+        peers: Option<Peers>,
+    ) -> Result<Self> {
+        let mut lineup = Self { gomon, other, peers, profile, hooks: Vec::new(), not_imitated: Vec::new() };
         for program in programs(&lineup.start()?)? {
             match hook_of(&program) {
                 Some(hook) => lineup.hooks.push(hook),
@@ -91,6 +106,15 @@ impl Lineup {
 
     pub(super) fn start(&self) -> Result<Agent> {
         self.launch(&self.gomon)
+    }
+
+    /// The tools that can be measured here.
+    pub(super) fn all_peers(&self) -> &'static [Peer] {
+        if self.peers.is_some() { &Peer::ALL } else { &[] }
+    }
+
+    pub(super) fn peers(&self) -> Result<&Peers> {
+        self.peers.as_ref().context("the other tools are not there")
     }
 
     fn start_other(&self) -> Result<Agent> {
