@@ -4,6 +4,7 @@ mod budget;
 mod crowd;
 mod empty;
 mod figures;
+mod goals;
 mod machine;
 mod micro;
 mod operation;
@@ -14,6 +15,7 @@ mod rounds;
 mod statistics;
 mod storm;
 mod subject;
+mod tables;
 mod worker;
 mod workload;
 
@@ -35,6 +37,9 @@ use micro::Effort;
 use report::Results;
 use subject::{Lineup, Subject};
 
+/// Written on demand, from a run on a quiet machine.
+const PAGE: &str = "docs/overhead.md";
+
 /// A part of the bench.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Chapter {
@@ -52,6 +57,7 @@ enum Chapter {
 
 /// How the bench is run.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct Options {
     /// Run only this part; may be repeated
     #[arg(long, value_name = "PART")]
@@ -65,6 +71,9 @@ pub(crate) struct Options {
     /// Measure a gomon that is not optimised
     #[arg(long)]
     dev: bool,
+    /// Write docs/overhead.md anew
+    #[arg(long, conflicts_with_all = ["only", "quick", "dev", "no_peers", "against"])]
+    write_docs: bool,
     /// Leave out opensnoop, execsnoop and bpftrace
     #[arg(long)]
     no_peers: bool,
@@ -106,7 +115,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         .then(|| budget::measure(&lineup, options.budget_effort()))
         .transpose()?;
     let results = Results { machine: Machine::read()?, lineup, micro, workloads, storm, statistics, budget };
-    results.show();
+    say::result(results.markdown());
+    if options.write_docs {
+        fs::write(PAGE, results.markdown()).with_context(|| format!("cannot write {PAGE}"))?;
+    }
     say::progress(format_args!("raw data: {}", keep(&results)?.display()));
     Ok(ExitCode::SUCCESS)
 }
@@ -145,7 +157,7 @@ impl Options {
         let (rounds, execs, opens, seconds) =
             if self.quick { (1, 1_000, 200_000, 1) } else { (3, 10_000, 1_000_000, 3) };
         let load = Duration::from_secs(seconds);
-        workload::Effort { rounds: self.rounds.unwrap_or(rounds), execs, opens, load }
+        workload::Effort { rounds: self.rounds.unwrap_or(rounds), execs, opens, load, build: !self.quick }
     }
 
     fn storm_time(&self) -> Duration {
@@ -153,7 +165,7 @@ impl Options {
     }
 
     fn effort(&self) -> Effort {
-        let (rounds, millis) = if self.quick { (3, 20) } else { (9, 40) };
+        let (rounds, millis) = if self.quick { (3, 20) } else { (7, 40) };
         Effort { rounds: self.rounds.unwrap_or(rounds), time: Duration::from_millis(millis) }
     }
 }
@@ -165,6 +177,6 @@ fn keep(results: &Results) -> Result<PathBuf> {
     let second = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let path = dir.join(format!("{second}.json"));
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-    serde_json::to_writer_pretty(file, results)?;
+    serde_json::to_writer_pretty(file, &results.record())?;
     Ok(path)
 }

@@ -1,6 +1,7 @@
 //! Programs that do nothing, on the same hooks as gomon's: what hooking costs before any work is done.
 
 use std::ffi::{CString, c_long};
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -27,6 +28,16 @@ pub(super) enum Hook {
     Classic(&'static str),
     /// At the end of a kernel function, through a trampoline.
     Return(&'static str),
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Raw(name) => write!(f, "raw tracepoint `{name}`"),
+            Self::Classic(path) => write!(f, "classic tracepoint `{path}`"),
+            Self::Return(function) => write!(f, "return of `{function}`"),
+        }
+    }
 }
 
 /// gomon's programs and their hooks.
@@ -73,7 +84,7 @@ impl Empty {
             }
         };
         let [program, link] =
-            descriptors.with_context(|| format!("cannot attach an empty program to {hook:?}"))?;
+            descriptors.with_context(|| format!("cannot attach an empty program to the {hook}"))?;
         Ok(Self { program, _link: link })
     }
 

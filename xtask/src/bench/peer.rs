@@ -86,6 +86,16 @@ impl Peer {
         }
     }
 
+    /// Whether it tells of failing opens, and of failing execs.
+    pub(super) fn sees(self) -> (bool, bool) {
+        match self {
+            Self::Opensnoop | Self::OpensnoopFailed => (true, false),
+            Self::Execsnoop => (false, false),
+            Self::ExecsnoopFailed => (false, true),
+            Self::Bpftrace => (true, true),
+        }
+    }
+
     fn command(self, peers: &Peers) -> Result<Command> {
         let (program, arguments): (_, &[&str]) = match self {
             Self::Opensnoop => (OPENSNOOP, &[]),

@@ -132,14 +132,9 @@ pub(super) fn climb(lineup: &Lineup, peers: &[Peer], time: Duration) -> Result<V
     })?;
     drop(agent);
     let mut climbs = vec![Climb { subject: Subject::Gomon, steps }];
-    for &peer in peers {
-        let (opens, execs) = match peer {
-            Peer::OpensnoopFailed => (true, false),
-            Peer::ExecsnoopFailed => (false, true),
-            Peer::Bpftrace => (true, true),
-            // Without failed calls there is nothing to capture.
-            Peer::Opensnoop | Peer::Execsnoop => continue,
-        };
+    // What prints the opens that succeed is no better at those that fail.
+    for &peer in peers.iter().filter(|peer| **peer != Peer::Opensnoop && peer.sees() != (false, false)) {
+        let (opens, execs) = peer.sees();
         say::progress(format_args!("storms: {}", peer.title()));
         let steps = ladder(opens, execs, |rates| peer_in(lineup, peer, &mut worker, rates, time))?;
         climbs.push(Climb { subject: Subject::Peer(peer), steps });

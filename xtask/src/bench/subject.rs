@@ -1,6 +1,7 @@
 //! What is measured against nothing: gomon, programs that do nothing on its hooks, and other tools.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -9,8 +10,8 @@ use serde::Serialize;
 use super::empty::{Empty, Hook, hook_of};
 use super::peer::{Peer, Watching};
 use crate::agent::{Agent, Profile, Start};
-use crate::process;
 use crate::setup::peers::Peers;
+use crate::{command, process};
 
 /// The agent takes over the kernel's books once a second.
 const BOOKS: Duration = Duration::from_secs(5);
@@ -54,6 +55,10 @@ pub(super) struct Lineup {
     pub(super) hooks: Vec<Hook>,
     /// gomon's programs whose hooks are not imitated.
     pub(super) not_imitated: Vec<String>,
+    /// gomon's version and revision.
+    pub(super) version: String,
+    /// The other tools, with their versions.
+    pub(super) tools: Vec<String>,
 }
 
 impl Subject {
@@ -65,6 +70,15 @@ impl Subject {
             Self::EmptyClassicOpenat => "empty classic sys_exit_openat",
             Self::OtherGomon => "the other gomon",
             Self::Peer(peer) => peer.title(),
+        }
+    }
+
+    /// Whether it tells of failing opens, and of failing execs.
+    pub(super) fn sees(self) -> (bool, bool) {
+        match self {
+            Self::Gomon | Self::OtherGomon => (true, true),
+            Self::Empty | Self::EmptyRawSysExit | Self::EmptyClassicOpenat => (false, false),
+            Self::Peer(peer) => peer.sees(),
         }
     }
 
@@ -94,7 +108,10 @@ impl Lineup {
         other: Option<PathBuf>,
         peers: Option<Peers>,
     ) -> Result<Self> {
-        let mut lineup = Self { gomon, other, peers, profile, hooks: Vec::new(), not_imitated: Vec::new() };
+        let tools = peers.as_ref().map(Peers::versions).transpose()?.unwrap_or_default();
+        let version = version(&gomon, profile)?;
+        let (hooks, not_imitated) = (Vec::new(), Vec::new());
+        let mut lineup = Self { gomon, other, peers, profile, hooks, not_imitated, version, tools };
         for program in programs(&lineup.start()?)? {
             match hook_of(&program) {
                 Some(hook) => lineup.hooks.push(hook),
@@ -125,6 +142,17 @@ impl Lineup {
         let start = Start { task: "bench", listen: None, profile: self.profile, max_series: None };
         start.launch(program.to_owned())
     }
+}
+
+/// `gomon 0.1.0, release profile, revision 0123abc`
+fn version(gomon: &Path, profile: Profile) -> Result<String> {
+    let said = command::output(Command::new(gomon).arg("version"))?;
+    let version = said.lines().next().unwrap_or_default();
+    let mut git = Command::new("git");
+    // Sources may come without a repository.
+    let revision = command::output(git.args(["describe", "--always", "--dirty", "--exclude", "*"]));
+    let revision = revision.unwrap_or_else(|_| "unknown".to_owned());
+    Ok(format!("{version}, {} profile, revision {revision}", profile.name()))
 }
 
 /// The kernel programs of a running agent.

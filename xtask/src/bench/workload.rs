@@ -32,6 +32,8 @@ pub(super) struct Effort {
     pub(super) execs: u32,
     pub(super) opens: u32,
     pub(super) load: Duration,
+    /// A cold build takes the longest by far.
+    pub(super) build: bool,
 }
 
 /// One kind of work.
@@ -70,7 +72,7 @@ struct Turn {
     opens: f64,
     wanted_opens: f64,
     service: Served,
-    build: f64,
+    build: Option<f64>,
 }
 
 /// What the program under `SOURCE` prints.
@@ -105,16 +107,16 @@ impl Work {
         }
     }
 
-    fn of(self, turn: &Turn) -> f64 {
-        match self {
+    fn of(self, turn: &Turn) -> Option<f64> {
+        Some(match self {
             Self::Execs => turn.execs,
             Self::Opens => turn.opens,
             Self::WantedOpens => turn.wanted_opens,
             Self::ServiceMedian => turn.service.median,
             Self::ServiceP99 => turn.service.p99,
             Self::ServiceEach => turn.service.seconds * 1e6 / f64::from(turn.service.requests.max(1)),
-            Self::Build => turn.build,
-        }
+            Self::Build => return turn.build,
+        })
     }
 }
 
@@ -136,14 +138,15 @@ pub(super) fn measure(lineup: &Lineup, go: &Go, effort: Effort) -> Result<Worklo
             opens: each(Operation::OpenMissing, effort.opens, 1e9)?,
             wanted_opens: each(Operation::OpenMissingLibraryFlood, effort.opens, 1e9)?,
             service: serve(&container, &service, effort.load)?,
-            build: build_cold(go, &container, &dir)?.as_secs_f64() * 1e3,
+            build: effort.build.then(|| build_cold(go, &container, &dir)).transpose()?,
         })
     })?;
     let mut cells = Vec::new();
     for subject in subjects {
-        cells.extend(Work::ALL.map(|work| {
-            let rounds = rounds::of(&blocks, subject, |turn| Some(work.of(turn)));
-            Cell { subject, work, comparison: Comparison::of(&rounds), rounds }
+        cells.extend(Work::ALL.into_iter().filter_map(|work| {
+            let rounds = rounds::of(&blocks, subject, |turn| work.of(turn));
+            let comparison = Comparison::of(&rounds);
+            (!rounds.is_empty()).then_some(Cell { subject, work, comparison, rounds })
         }));
     }
     Ok(Workloads { effort, cells })
@@ -194,8 +197,8 @@ fn serve(container: &Place, program: &Path, time: Duration) -> Result<Served> {
     serde_json::from_str(&command::output(&mut load)?).context("the load printed no report")
 }
 
-/// With an empty cache of its own, inside the container.
-fn build_cold(go: &Go, container: &Place, dir: &Path) -> Result<Duration> {
+/// With an empty cache of its own, inside the container; milliseconds.
+fn build_cold(go: &Go, container: &Place, dir: &Path) -> Result<f64> {
     let work = dir.join("cold");
     remove(&work)?;
     fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
@@ -207,7 +210,7 @@ fn build_cold(go: &Go, container: &Place, dir: &Path) -> Result<Duration> {
     build.env("GOCACHE", work.join("gocache")).env("CGO_ENABLED", "0");
     let start = Instant::now();
     command::quiet(&mut build)?;
-    let took = start.elapsed();
+    let took = start.elapsed().as_secs_f64() * 1e3;
     remove(&work)?;
     Ok(took)
 }

@@ -47,8 +47,14 @@ impl Peers {
         Ok(command)
     }
 
+    /// Where the tools come from.
+    pub(crate) fn versions(&self) -> Result<Vec<String>> {
+        let snoops = format!("opensnoop and execsnoop of libbpf-tools (Debian {SUITE})");
+        Ok(vec![snoops, format!("{} (Debian {SUITE})", self.version(BPFTRACE)?)])
+    }
+
     /// What the tool calls its version.
-    pub(crate) fn version(&self, program: &str) -> Result<String> {
+    fn version(&self, program: &str) -> Result<String> {
         command::output(self.command(program)?.arg("--version"))
     }
 
