@@ -211,3 +211,17 @@ fn no_paths_or_hosts_of_one_machine() {
     }
     none(&offences, "the tree says nothing about the machine that it was made on");
 }
+
+#[test]
+fn links_of_pages_lead_somewhere() {
+    let mut offences = Vec::new();
+    for (path, text) in documents().into_iter().filter(|(path, _)| path.ends_with(".md")) {
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
+            if !root().join(&path).with_file_name(target).exists() {
+                offences.push(format!("{path}: {target}"));
+            }
+        }
+    }
+    none(&offences, "a link leads nowhere");
+}
