@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what gomon costs, always against a baseline of the same run.
 
 mod budget;
+mod cpu;
 mod crowd;
 mod empty;
 mod figures;
@@ -165,7 +166,7 @@ impl Options {
     }
 
     fn effort(&self) -> Effort {
-        let (rounds, millis) = if self.quick { (3, 20) } else { (7, 40) };
+        let (rounds, millis) = if self.quick { (3, 25) } else { (7, 60) };
         Effort { rounds: self.rounds.unwrap_or(rounds), time: Duration::from_millis(millis) }
     }
 }

@@ -26,8 +26,6 @@ pub(super) enum Hook {
     Raw(&'static str),
     /// Through perf, by its directory below `events`.
     Classic(&'static str),
-    /// At the end of a kernel function, through a trampoline.
-    Return(&'static str),
 }
 
 impl fmt::Display for Hook {
@@ -35,12 +33,11 @@ impl fmt::Display for Hook {
         match self {
             Self::Raw(name) => write!(f, "raw tracepoint `{name}`"),
             Self::Classic(path) => write!(f, "classic tracepoint `{path}`"),
-            Self::Return(function) => write!(f, "return of `{function}`"),
         }
     }
 }
 
-/// gomon's programs and their hooks.
+/// gomon's programs and their hooks, but for those at the end of kernel functions.
 const PROGRAMS: &[(&str, Hook)] = &[
     ("cgroup_mkdir", Hook::Raw("cgroup_mkdir")),
     ("cgroup_rmdir", Hook::Raw("cgroup_rmdir")),
@@ -56,11 +53,8 @@ const PROGRAMS: &[(&str, Hook)] = &[
     ("sys_exit_open", Hook::Classic("syscalls/sys_exit_open")),
     ("sys_exit_execve", Hook::Classic("syscalls/sys_exit_execve")),
     ("sys_exit_execveat", Hook::Classic("syscalls/sys_exit_execveat")),
-    ("fexit_openat", Hook::Return("__x64_sys_openat")),
-    ("fexit_openat2", Hook::Return("__x64_sys_openat2")),
-    ("fexit_open", Hook::Return("__x64_sys_open")),
-    ("fexit_execve", Hook::Return("__x64_sys_execve")),
-    ("fexit_execveat", Hook::Return("__x64_sys_execveat")),
+    ("sys_exit_write", Hook::Classic("syscalls/sys_exit_write")),
+    ("sys_exit_any_write", Hook::Raw("sys_exit")),
 ];
 
 /// The hook of one of gomon's programs; `None` if the table above does not have it.
@@ -79,9 +73,6 @@ impl Empty {
         let descriptors = match hook {
             Hook::Raw(name) => raw(name),
             Hook::Classic(path) => classic(path),
-            Hook::Return(function) => {
-                anyhow::bail!("an empty program at the end of {function} is not supported by this bench")
-            }
         };
         let [program, link] =
             descriptors.with_context(|| format!("cannot attach an empty program to the {hook}"))?;

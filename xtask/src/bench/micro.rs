@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::cpu::{self, Away};
 use super::figures::{Comparison, Round};
 use super::operation::Operation;
 use super::place::Place;
@@ -65,6 +66,7 @@ pub(super) fn measure(lineup: &Lineup, subjects: &[Subject], effort: Effort) -> 
         (Where::Container, Worker::start(container.directory())?),
         (Where::Host, Worker::start(host.directory())?),
     ];
+    let _away = Away::from(cpu::last()?)?;
     let blocks = rounds::interleave(lineup, subjects, effort.rounds, || {
         let mut prices = Prices::new();
         for operation in Operation::ALL {

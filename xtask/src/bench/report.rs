@@ -49,9 +49,11 @@ const METHOD: &str = "\
 ## How it is measured
 
 - A worker process stays on one CPU. Inside a container means in a cgroup whose name is a container's id; on the
-  host means in another cgroup. Operations come in bursts of 48 every 2 ms, so that a tool that prints each of them
+  host means in another cgroup. Operations come in bursts of 48 every 4 ms, so that a tool that prints each of them
   keeps up and is measured at work; each burst is timed as a whole, and the median of the bursts counts. What is
   said to be without pause is not held back.
+- Single operations and storms: the subjects run on the other CPUs, so that what is added is added to the operation
+  itself. Whole workloads: everything runs wherever the kernel puts it.
 - *Empty programs* are two instructions (`r0 = 0; exit`) on each hook that gomon uses on this kernel: what hooking
   costs before any work is done.
 - gomon is the release build, started as `gomon agent` without further options.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use super::cpu::{self, Away};
 use super::operation;
 use super::peer::{Peer, Printed};
 use super::place::Place;
@@ -120,12 +121,14 @@ pub(super) fn climb(lineup: &Lineup, peers: &[Peer], time: Duration) -> Result<V
     let root = Place::root()?;
     let container = root.container(1)?;
     let mut worker = Worker::start(container.directory())?;
+    let name = container.short().context("the container has no name")?;
+    let _away = Away::from(cpu::last()?)?;
     say::progress("storms: gomon");
     let agent = lineup.start()?;
-    let mut before = settled(&agent)?;
+    let mut before = settled(&agent, name)?;
     let steps = ladder(true, true, |rates| {
         let caused = worker.storm(rates, time)?;
-        let after = settled(&agent)?;
+        let after = settled(&agent, name)?;
         let captured = after.since(before);
         before = after;
         Ok(Step { rates, caused, captured })
@@ -168,13 +171,14 @@ fn ladder(opens: bool, execs: bool, mut storm: impl FnMut(Rates) -> Result<Step>
 }
 
 /// What the agent has received and lost, once its rings are empty.
-fn settled(agent: &Agent) -> Result<Printed> {
+fn settled(agent: &Agent, container: &str) -> Result<Printed> {
     let read = || -> Result<Printed> {
-        let account = Account::read(&agent.metrics()?);
-        let received = |name| account.of(name).map(|probe| probe.received);
+        let metrics = agent.metrics()?;
+        let account = Account::read(&metrics);
+        let opens = account.of("open").map(|probe| probe.received);
         Ok(Printed {
-            opens: received("open").context("gomon has no probe of opens")?,
-            execs: received("exec_failed").context("gomon has no probe of failed execs")?,
+            opens: opens.context("gomon has no probe of opens")?,
+            execs: metrics.count("gomon_container_exec_failures_total", &[("container", container)]),
             lost: account.total(|probe| probe.lost) + account.dropped,
         })
     };

@@ -7,10 +7,11 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::cpu;
 use super::figures::median;
 use super::operation::{self, Operation};
 use super::storm::{self, Caused, Rates};
@@ -50,7 +51,7 @@ pub(super) struct Price {
 /// The worker's side: answers questions until there are no more.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     enter(&arguments.cgroup)?;
-    pin(arguments.cpu)?;
+    cpu::stay_on(arguments.cpu)?;
     operation::ignore_in_handler()?;
     let mut answers = io::stdout().lock();
     for line in io::stdin().lock().lines() {
@@ -69,20 +70,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn enter(cgroup: &Path) -> Result<()> {
     let procs = cgroup.join("cgroup.procs");
     fs::write(&procs, "0").with_context(|| format!("cannot write to {}", procs.display()))
-}
-
-/// Keeps this thread on one CPU.
-fn pin(cpu: usize) -> Result<()> {
-    // SAFETY: an all-zero set is a valid empty one, and CPU_SET checks its bounds.
-    let failed = unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu, &mut set);
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
-    };
-    if failed != 0 {
-        bail!("cannot stay on CPU {cpu}: {}", io::Error::last_os_error());
-    }
-    Ok(())
 }
 
 /// How long so many in a row take.
@@ -112,11 +99,6 @@ fn price(operation: Operation, time: Duration) -> Result<Price> {
     Ok(Price { best, median: median(&bursts), operations })
 }
 
-/// The first CPU does most of a machine's chores; workers sit on the last.
-fn last_cpu() -> usize {
-    thread::available_parallelism().map_or(0, |count| count.get() - 1)
-}
-
 /// A running worker; ends when dropped.
 pub(super) struct Worker {
     child: Option<Child>,
@@ -125,10 +107,11 @@ pub(super) struct Worker {
 }
 
 impl Worker {
+    /// Sits on the last CPU.
     pub(super) fn start(cgroup: &Path) -> Result<Self> {
         let own = std::env::current_exe().context("cannot tell which program this is")?;
         let mut command = Command::new(own);
-        command.arg("bench-worker").arg("--cgroup").arg(cgroup).args(["--cpu", &last_cpu().to_string()]);
+        command.arg("bench-worker").arg("--cgroup").arg(cgroup).args(["--cpu", &cpu::last()?.to_string()]);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
