@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what gomon costs, always against a baseline of the same run.
 
+mod bpf;
 mod budget;
 mod cpu;
 mod crowd;

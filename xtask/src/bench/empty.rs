@@ -3,12 +3,12 @@
 use std::ffi::{CString, c_long};
 use std::fmt;
 use std::fs;
-use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::ptr;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+
+use super::bpf::{bpf, check, owned};
 
 /// Numbers of include/uapi/linux/bpf.h.
 const BPF_PROG_LOAD: c_long = 5;
@@ -164,20 +164,4 @@ fn load(kind: u32) -> Result<OwnedFd> {
         name: *b"gomon_bench_nop\0",
     };
     bpf(BPF_PROG_LOAD, &mut load).context("the kernel refused a program of two instructions")
-}
-
-/// `bpf(2)`, for the commands that return a descriptor.
-fn bpf<T>(command: c_long, attributes: &mut T) -> Result<OwnedFd> {
-    // SAFETY: the attributes are a C structure of this command, as long as is said; what they point to outlives the call.
-    owned(unsafe { libc::syscall(libc::SYS_bpf, command, ptr::from_mut(attributes), size_of::<T>()) })
-}
-
-fn check(result: c_long) -> Result<c_long> {
-    if result < 0 { Err(io::Error::last_os_error().into()) } else { Ok(result) }
-}
-
-fn owned(result: c_long) -> Result<OwnedFd> {
-    let descriptor = i32::try_from(check(result)?)?;
-    // SAFETY: the kernel has just returned it, and nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::process::poll;
+use crate::process::{poll, tied};
 
 /// What the name of the root begins with; the pid follows.
 const ROOT: &str = "gomon-bench-";
@@ -60,9 +60,9 @@ impl Place {
         self.directory.file_name()?.to_str()?.get(..SHORT)
     }
 
-    /// A command that starts in this cgroup; its process becomes the program.
+    /// A command that starts in this cgroup; its process becomes the program. To be spawned on the main thread.
     pub(super) fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new("sh");
+        let mut command = tied(Path::new("sh"));
         command.args(["-c", r#"echo 0 > "$0/cgroup.procs" && exec "$@""#]).arg(&self.directory).arg(program);
         command
     }

@@ -59,7 +59,8 @@ const METHOD: &str = "\
 - gomon is the release build, started as `gomon agent` without further options.
 - opensnoop and execsnoop are those of libbpf-tools, bpftrace runs a script that prints failing opens and execs, and
   starts of programs; all from Debian trixie with the C library they came with. In the timing runs they print to
-  `/dev/null`, in the storms to a file.
+  `/dev/null`, in the storms to a file. They wake their reader for each event, which costs an interrupt: more inside a
+  virtual machine than outside.
 - The kernel's statistics of programs cost time themselves, so they are on only while they are read.
 - `cargo xtask bench` does all of it again and names the file with the raw data.
 ";

@@ -1,10 +1,16 @@
 //! Baseline, subject, baseline, subject, baseline: so that what the machine does besides falls on all alike.
 
+use std::thread;
+use std::time::Duration;
+
 use anyhow::Result;
 
 use super::figures::Round;
 use super::subject::{Lineup, Subject};
 use crate::say;
+
+/// The kernel takes a program off its hook some time after its last descriptor is closed.
+const SETTLE: Duration = Duration::from_millis(400);
 
 /// A subject with the baselines around it.
 #[derive(Debug)]
@@ -28,8 +34,10 @@ pub(super) fn interleave<T: Clone>(
         let mut before = measure()?;
         for subject in in_turn(subjects, round) {
             let attached = subject.attach(lineup)?;
+            thread::sleep(SETTLE);
             let beside = measure()?;
             drop(attached);
+            thread::sleep(SETTLE);
             let after = measure()?;
             blocks.push(Block { subject, before, beside, after: after.clone() });
             before = after;

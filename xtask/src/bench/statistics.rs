@@ -1,13 +1,13 @@
 //! What each kernel program of gomon takes for each operation, by the kernel's own books, which cost time themselves.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
+use super::bpf;
 use super::empty::{Empty, Hook};
 use super::micro::Where;
 use super::operation::Operation;
@@ -17,7 +17,6 @@ use super::worker::Worker;
 use crate::agent::Agent;
 use crate::say;
 
-const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
 /// The agent takes over the kernel's books once a second.
 const REFRESH: Duration = Duration::from_millis(1_200);
 
@@ -39,27 +38,6 @@ pub(super) struct Statistics {
     pub(super) costs: Vec<Cost>,
 }
 
-/// The kernel's books, open while this lives; it puts back what it found.
-struct Books {
-    before: String,
-}
-
-impl Books {
-    fn open() -> Result<Self> {
-        let before = fs::read_to_string(SWITCH).with_context(|| format!("cannot read {SWITCH}"))?;
-        fs::write(SWITCH, "1").with_context(|| format!("cannot write to {SWITCH}"))?;
-        Ok(Self { before })
-    }
-}
-
-impl Drop for Books {
-    fn drop(&mut self) {
-        if fs::write(SWITCH, &self.before).is_err() {
-            say::warning(format_args!("{SWITCH} could not be set back to {}", self.before.trim()));
-        }
-    }
-}
-
 /// Runs and seconds by program.
 type Totals = BTreeMap<String, (f64, f64)>;
 
@@ -71,7 +49,7 @@ pub(super) fn measure(lineup: &Lineup, time: Duration) -> Result<Statistics> {
         (Where::Container, Worker::start(container.directory())?),
         (Where::Host, Worker::start(host.directory())?),
     ];
-    let _books = Books::open()?;
+    let _books = bpf::keep_books()?;
     let [(_, first), _] = &mut workers;
     let empty_nanoseconds = empty(first, time)?;
     let agent = lineup.start()?;

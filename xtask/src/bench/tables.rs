@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use super::budget::Budget;
 use super::figures::Comparison;
-use super::goals::Goal;
+use super::goals::{Goal, Verdict};
 use super::micro::{Micro, Where};
 use super::operation::Operation;
 use super::statistics::Statistics;
@@ -19,11 +19,16 @@ pub(super) fn goals(page: &mut String, goals: &[Goal]) -> fmt::Result {
             writeln!(page, "| {what} | not measured | | | |")?;
             continue;
         };
-        let verdict = if measured.is_met() { "met" } else { "**not met**" };
+        let verdict = match measured.verdict() {
+            Verdict::Met => "met",
+            Verdict::Close => "within the noise",
+            Verdict::Missed => "**not met**",
+        };
         let (value, limit) = (short(measured.value), short(measured.limit));
         writeln!(page, "| {what} | {value} {unit} | {limit} {unit} | {verdict} | {} |", measured.distance())?;
     }
-    let missed = goals.iter().filter(|goal| goal.measured.is_some_and(|measured| !measured.is_met()));
+    let is_missed = |goal: &&Goal| goal.measured.is_some_and(|found| found.verdict() == Verdict::Missed);
+    let missed = goals.iter().filter(is_missed);
     let reasons: Vec<String> = missed.map(|goal| format!("- {}: {}.\n", goal.what, goal.obstacle)).collect();
     if !reasons.is_empty() {
         write!(page, "\nWhat stands in the way of those that are not met:\n\n{}", reasons.concat())?;
