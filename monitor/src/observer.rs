@@ -5,6 +5,7 @@ mod cgroups;
 mod host;
 mod inspections;
 mod options;
+mod whereabouts;
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
@@ -57,6 +58,7 @@ pub struct Observer {
     hooks: Vec<HookState>,
     attribution: Attribution,
     inspections: Inspections,
+    whereabouts: whereabouts::Known,
     only: Option<ContainerId>,
     queue: VecDeque<Observation>,
     lost: [u64; Probe::ALL.len()],
@@ -108,6 +110,7 @@ impl Observer {
             hooks: Vec::new(),
             attribution: Attribution::default(),
             inspections: Inspections::new(host, sockets),
+            whereabouts: whereabouts::Known::default(),
             only: options.only.clone(),
             queue: VecDeque::new(),
             lost: [0; Probe::ALL.len()],
@@ -192,6 +195,7 @@ impl Observer {
         if now.since(self.checked_at) >= CHECK_NS {
             self.checked_at = now;
             self.check_losses(now);
+            self.whereabouts.forget(now);
         }
     }
 
@@ -210,7 +214,8 @@ impl Observer {
     }
 
     fn inspect(&mut self, run: Run, kind: Kind) {
-        self.inspections.start(run, kind);
+        let at = self.whereabouts.of(&run);
+        self.inspections.start(run, at, kind);
     }
 
     fn learn(&mut self, learned: inspections::Learned) {
