@@ -9,7 +9,7 @@ use gomon::patterns::CATALOGUE;
 use sources::{Source, documents, named, root, rust};
 
 /// The judging part, by path below `monitor/src`: a folder or a file.
-const CORE: [&str; 9] = [
+const CORE: [&str; 10] = [
     "model/",
     "case/",
     "patterns/",
@@ -18,6 +18,7 @@ const CORE: [&str; 9] = [
     "ledger.rs",
     "decode.rs",
     "attribution.rs",
+    "attribution/",
     "recording.rs",
 ];
 const MAX_LINES: usize = 400;

@@ -6,6 +6,7 @@ mod floods;
 mod host;
 mod inspections;
 mod options;
+mod whereabouts;
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
@@ -60,6 +61,7 @@ pub struct Observer {
     hooks: Vec<HookState>,
     attribution: Attribution,
     inspections: Inspections,
+    whereabouts: whereabouts::Known,
     only: Option<ContainerId>,
     floods: Floods,
     queue: VecDeque<Observation>,
@@ -114,6 +116,7 @@ impl Observer {
             hooks: Vec::new(),
             attribution: Attribution::default(),
             inspections: Inspections::new(host, sockets),
+            whereabouts: whereabouts::Known::default(),
             only: options.only.clone(),
             floods: Floods::default(),
             queue: VecDeque::new(),
@@ -204,6 +207,7 @@ impl Observer {
         if now.since(self.checked_at) >= CHECK_NS {
             self.checked_at = now;
             self.check_losses(now);
+            self.whereabouts.forget(now);
         }
     }
 
@@ -222,7 +226,8 @@ impl Observer {
     }
 
     fn inspect(&mut self, run: Run, kind: Kind) {
-        self.inspections.start(run, kind);
+        let at = self.whereabouts.of(&run);
+        self.inspections.start(run, at, kind);
     }
 
     fn learn(&mut self, learned: inspections::Learned) {

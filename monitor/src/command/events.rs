@@ -32,7 +32,7 @@ pub(super) fn run(args: &EventsArgs, global: Global, output: Output) -> Result<E
 }
 
 async fn stream(args: &EventsArgs, global: Global, output: Output) -> Result<Exit, Failure> {
-    let wanted = Wanted::new(args.target.as_ref(), &args.selection);
+    let wanted = Wanted::new(args.target.as_ref(), &args.selection, &args.host);
     let stopped = live::stopped();
     let observer = live::observe(&args.host, None, global)?;
     let mut printer =
