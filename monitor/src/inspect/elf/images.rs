@@ -160,7 +160,8 @@ mod tests {
         let size = program().metadata().unwrap().len();
         let first = images.read(program(), size, Depth::Linking).unwrap();
         assert_eq!(images.read(program(), size, Depth::Linking).unwrap(), first);
-        assert_eq!((images.lock().by_file.len(), images.lock().hits), (1, 1));
+        assert_eq!(images.lock().by_file.len(), 1);
+        assert_eq!(images.lock().hits, 1);
 
         let mut young = tempfile::tempfile().unwrap();
         let size = written(&mut young, "/lib/first");
