@@ -108,6 +108,7 @@ impl Kept {
         if bytes > MAX_BYTES / 16 {
             return;
         }
+        self.now += 1;
         while self.by_file.len() >= MAX_IMAGES || self.bytes + bytes > MAX_BYTES {
             let unused = self.by_file.iter().min_by_key(|(_, entry)| entry.used_at).map(|(file, _)| *file);
             let Some(entry) = unused.and_then(|file| self.by_file.remove(&file)) else { break };
