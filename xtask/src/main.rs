@@ -1,4 +1,4 @@
-//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario | churn | soak`.
+//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario | churn | soak | vm`.
 
 mod agent;
 mod cache;
@@ -16,6 +16,7 @@ mod setup;
 mod soak;
 mod test;
 mod units;
+mod vm;
 mod workspace;
 
 use std::env;
@@ -52,6 +53,8 @@ enum Task {
     Churn(churn::Options),
     /// Measure: everyday Docker activity that is healthy; checks that gomon finds nothing in it
     Soak(soak::Options),
+    /// Boot other kernels in QEMU and check what gomon sees there
+    Vm(vm::Options),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +76,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Scenario(options) => return scenario::run(&options),
         Task::Churn(options) => return churn::run(options),
         Task::Soak(options) => return soak::run(options),
+        Task::Vm(options) => return vm::run(&options),
     }
     Ok(ExitCode::SUCCESS)
 }
