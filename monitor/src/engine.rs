@@ -98,6 +98,12 @@ impl Engine {
                 }
                 self.losses.push((*at, *count));
             }
+            Observation::KeptBack { run, at, count, .. } => {
+                if let Some(case) = self.cases.get_mut(run) {
+                    case.now = case.now.max(*at);
+                    case.kept_back += count;
+                }
+            }
             Observation::Blind { probe, why, .. } => {
                 self.blind.insert(probe.clone(), why.clone());
             }
@@ -119,6 +125,7 @@ impl Engine {
             EventKind::Exec { .. }
             | EventKind::Open { .. }
             | EventKind::SignalDelivered { .. }
+            | EventKind::Flooded { .. }
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => {}
         }

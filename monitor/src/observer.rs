@@ -2,6 +2,7 @@
 //! failures.
 
 mod cgroups;
+mod floods;
 mod host;
 mod inspections;
 mod options;
@@ -18,7 +19,7 @@ use crate::{
     kernel::{
         cgroupfs::Hierarchy,
         clock,
-        counters::{Counters, Ignored},
+        counters::{self, Budgets, Counters, Ignored},
         hooks::HOOKS,
         load::{self, HookState, Outcome},
         programs::{self, Books},
@@ -32,6 +33,7 @@ use crate::{
     },
     runtime,
 };
+use floods::Floods;
 pub use host::host_facts;
 use inspections::{Inspections, Kind};
 pub use options::{ObserveError, Options, Totals};
@@ -53,11 +55,13 @@ pub struct Observer {
     wake: AsyncFd<std::os::fd::OwnedFd>,
     counters: Counters,
     ignored: Ignored,
+    budgets: Budgets,
     hierarchy: Hierarchy,
     hooks: Vec<HookState>,
     attribution: Attribution,
     inspections: Inspections,
     only: Option<ContainerId>,
+    floods: Floods,
     queue: VecDeque<Observation>,
     lost: [u64; Probe::ALL.len()],
     /// By hook.
@@ -94,6 +98,7 @@ impl Observer {
         let rings = Rings::open(&mut ebpf)?;
         let counters = Counters::open(&mut ebpf).ok_or(ObserveError::Map("COUNTERS"))?;
         let ignored = Ignored::open(&mut ebpf).ok_or(ObserveError::Map("IGNORED_CGROUPS"))?;
+        let budgets = Budgets::open(&mut ebpf).ok_or(ObserveError::Map("BUDGETS"))?;
         let wake = rings.wake_fd().map_err(ObserveError::Wait)?;
         // SAFETY: an owned descriptor stays open until it is dropped with the registration.
         let wake = unsafe { AsyncFd::register(wake) }.map_err(|error| ObserveError::Wait(error.into()))?;
@@ -104,11 +109,13 @@ impl Observer {
             wake,
             counters,
             ignored,
+            budgets,
             hierarchy,
             hooks: Vec::new(),
             attribution: Attribution::default(),
             inspections: Inspections::new(host, sockets),
             only: options.only.clone(),
+            floods: Floods::default(),
             queue: VecDeque::new(),
             lost: [0; Probe::ALL.len()],
             missed: [0; HOOKS.len()],
@@ -122,7 +129,7 @@ impl Observer {
         observer.queue.push_back(Observation::Host { at: now, host: host_facts() });
         // The host's cgroups are set aside before the first event can come; what appears meanwhile is found again.
         observer.scan(now);
-        observer.hooks = load::attach_all(&mut observer.ebpf, &btf);
+        observer.hooks = load::attach_all(&mut observer.ebpf, &btf, options.only_way);
         observer.attached_at = clock::now();
         drop(btf);
         host::give_memory_back();
@@ -240,7 +247,9 @@ impl Observer {
 
     fn check_losses(&mut self, at: BootNs) {
         for (before, probe) in self.lost.iter_mut().zip(Probe::ALL) {
-            let lost = self.counters.lost(probe);
+            let tallies = self.counters.of(probe);
+            let lost = counters::tally(&tallies, Tally::LostRingFull)
+                + counters::tally(&tallies, Tally::LostUnreadable);
             if lost > *before {
                 let count = lost - *before;
                 self.queue.push_back(Observation::Lost { at, probe: probe.name().to_owned(), count });
@@ -248,12 +257,14 @@ impl Observer {
             *before = lost;
         }
         self.check_misses(at);
+        self.follow_floods(at);
     }
 
     /// Runs that the kernel left out are losses of the program's first probe; nobody knows which event it was.
     fn check_misses(&mut self, at: BootNs) {
         for (state, before) in self.hooks.iter().zip(&mut self.missed) {
-            let missed = programs::books(&self.ebpf, state.hook).map_or(0, |books| books.missed);
+            let books = state.programs().iter().filter_map(|program| programs::books(&self.ebpf, program));
+            let missed = books.map(|books| books.missed).sum();
             let (Some(probe), true) = (state.hook.probes.first(), missed > *before) else { continue };
             let (probe, count) = (probe.name().to_owned(), missed - *before);
             self.queue.push_back(Observation::Lost { at, probe, count });
@@ -266,7 +277,7 @@ impl Observer {
         let mut reasons = Vec::new();
         for state in &self.hooks {
             let Outcome::Blind(why) = &state.outcome else { continue };
-            reasons.push(format!("{}: {why}", state.hook.program));
+            reasons.push(format!("{}: {why}", state.hook.name));
             for probe in state.hook.probes {
                 let probe = probe.name().to_owned();
                 self.queue.push_back(Observation::Blind { at, probe, why: why.clone() });
@@ -280,10 +291,8 @@ impl Observer {
 
     /// The kernel's books on each attached program.
     pub fn books(&self) -> Vec<(&'static str, Books)> {
-        let attached = self.hooks.iter().filter(|state| state.is_attached());
-        attached
-            .filter_map(|state| Some((state.hook.program, programs::books(&self.ebpf, state.hook)?)))
-            .collect()
+        let running = self.hooks.iter().flat_map(HookState::programs);
+        running.filter_map(|program| Some((program.name, programs::books(&self.ebpf, program)?))).collect()
     }
 
     /// Inspections that ended since the last call.
@@ -298,7 +307,10 @@ impl Observer {
 
     /// The kernel's counters by probe and tally.
     pub fn tallies(&self) -> Vec<(Probe, Tally, u64)> {
-        let each = Probe::ALL.into_iter().flat_map(|probe| Tally::ALL.map(|tally| (probe, tally)));
-        each.map(|(probe, tally)| (probe, tally, self.counters.get(probe, tally))).collect()
+        let each = Probe::ALL.into_iter().map(|probe| (probe, self.counters.of(probe)));
+        each.flat_map(|(probe, of_probe)| {
+            Tally::ALL.map(|tally| (probe, tally, counters::tally(&of_probe, tally)))
+        })
+        .collect()
     }
 }

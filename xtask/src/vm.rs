@@ -105,7 +105,7 @@ fn fetch(kernels: &[&Kernel], anew: bool) -> Result<Vec<images::Image>> {
 
 fn try_kernel(kernel: &'static Kernel, image: &images::Image, initramfs: &Path) -> Result<Outcome> {
     say::progress(format_args!("booting {} ({})", kernel.name, image.release));
-    let ways: Vec<&str> = ways::of_kernel(&image.release).iter().map(|way| way.name).collect();
+    let ways: Vec<&str> = kernel.ways(&image.release).iter().map(|way| way.name).collect();
     let parameters = format!(
         "gomon.cgroups={} gomon.ways={} {}",
         kernel.cgroups.name(),

@@ -258,6 +258,7 @@ impl Process {
             }
             EventKind::OomKill { .. }
             | EventKind::SignalSent { .. }
+            | EventKind::Flooded { .. }
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => {}
         }

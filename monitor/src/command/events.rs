@@ -90,6 +90,13 @@ impl Printer {
             Observation::Lost { probe, count, .. } => {
                 tracing::warn!("{count} events of probe {probe} were lost: the stream has a gap");
             }
+            Observation::KeptBack { run, probe, count, .. } => {
+                let container = run.container.short();
+                tracing::warn!(
+                    container,
+                    "{count} events of probe {probe} were kept back: it makes too many"
+                );
+            }
             Observation::Host { .. } | Observation::Vanished { .. } | Observation::Blind { .. } => {}
         }
         Ok(())

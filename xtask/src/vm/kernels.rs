@@ -1,5 +1,6 @@
 //! The kernels that gomon is tried on: where each comes from, how it is booted, and what gomon must be able to do there.
 
+use super::ways::{self, WAYS, Way};
 use crate::setup::kernels::Source;
 
 /// How the guest mounts its cgroups.
@@ -81,6 +82,12 @@ impl Kernel {
         }
     }
 
+    /// The ways of hooking that are tried: all that the release has. Where none can work, one is enough.
+    pub(super) fn ways(&self, release: &str) -> Vec<&'static Way> {
+        let is_open = |way: &Way| way.is_default() || self.expected == Expected::Sees;
+        WAYS.iter().filter(|way| ways::number(release) >= Some(way.since) && is_open(way)).collect()
+    }
+
     /// Whether it runs unless others are named.
     pub(super) fn is_ordinary(&self) -> bool {
         self.cgroups == Cgroups::V2
@@ -100,5 +107,15 @@ mod tests {
         }
         let ordinary: Vec<_> = KERNELS.iter().filter(|kernel| kernel.is_ordinary()).collect();
         assert_eq!(ordinary.iter().map(|kernel| kernel.name).collect::<Vec<_>>(), ["5.10", "newest"]);
+    }
+
+    #[test]
+    fn a_kernel_is_tried_in_the_ways_that_it_has() {
+        let names = |kernel: &Kernel, release| -> Vec<&str> {
+            kernel.ways(release).iter().map(|way| way.name).collect()
+        };
+        assert_eq!(names(&KERNELS[0], "5.10.0-32"), ["auto", "fexit", "raw"]);
+        assert_eq!(names(&KERNELS[0], "6.1.0-50"), ["auto", "fexit", "tracepoint", "raw"]);
+        assert_eq!(names(&Kernel::locked("x", OLDEST), "6.1.0-50"), ["auto"]);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::kernels::{Expected, Kernel};
 use super::verdict::{Finding, Subject};
-use super::ways::{self, WAYS};
+use super::ways::WAYS;
 
 /// What became of one kernel.
 pub(super) struct Outcome {
@@ -87,7 +87,7 @@ pub(super) fn page(outcomes: &[Outcome]) -> String {
 
 fn row(outcome: &Outcome) -> String {
     let Kernel { about, cgroups, expected, .. } = outcome.kernel;
-    let names: Vec<&str> = ways::of_kernel(&outcome.release).iter().map(|way| way.name).collect();
+    let names: Vec<&str> = outcome.kernel.ways(&outcome.release).iter().map(|way| way.name).collect();
     let result = match (outcome.faults().count(), expected) {
         (0, Expected::Sees) => "sees all".to_owned(),
         (0, Expected::LockedOut) => "`gomon doctor` names lockdown".to_owned(),

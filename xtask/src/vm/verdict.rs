@@ -51,7 +51,7 @@ pub(super) fn judge(kernel: &Kernel, told: &Told, hung: bool) -> Vec<Finding> {
     };
     findings.add(Subject::Guest, "the guest runs to its end", fault);
     let silent = Heard::default();
-    for way in ways::of_kernel(release) {
+    for way in kernel.ways(release) {
         let heard = told.ways.get(way.name).unwrap_or(&silent);
         match kernel.expected {
             Expected::Sees => sees(&mut findings, heard, way, release),
@@ -67,7 +67,7 @@ fn sees(findings: &mut Findings, heard: &Heard, way: &Way, release: &str) {
     let fault = (exit != Some(0)).then(|| format!("gomon doctor exits with {exit:?}"));
     findings.add(Subject::Doctor, of("gomon can observe"), fault);
     for check in hooks(heard) {
-        findings.add(Subject::Hook, of(&check.name), hook_fault(check, release));
+        findings.add(Subject::Hook, of(&check.name), hook_fault(check, way, release));
     }
     if hooks(heard).next().is_none() {
         findings.add(Subject::Hook, of("hooks"), Some("gomon doctor names none".to_owned()));
@@ -94,15 +94,24 @@ fn hooks(heard: &Heard) -> impl Iterator<Item = &Check> {
     heard.checks.iter().filter(|check| check.name.starts_with("hook:"))
 }
 
-/// A hook may be off where the kernel is older than its entry in the hook table.
-fn hook_fault(check: &Check, release: &str) -> Option<String> {
-    if check.state == "ok" {
-        return None;
+/// A hook, and each way that is preferred to the one that was taken, may be off only where the kernel is older than its
+/// entry in the hook table.
+fn hook_fault(check: &Check, way: &Way, release: &str) -> Option<String> {
+    let is_due = |text: &str| {
+        let since = text.split("Linux ").nth(1).and_then(ways::number);
+        since <= ways::number(release)
+    };
+    if check.state != "ok" {
+        let remedy = check.remedy.as_deref().unwrap_or_default();
+        return is_due(remedy).then(|| format!("{}; {remedy}", check.found));
     }
-    let remedy = check.remedy.as_deref().unwrap_or_default();
-    let since = remedy.split("Linux ").nth(1).and_then(ways::number);
-    let is_too_new = since > ways::number(release);
-    (!is_too_new).then(|| format!("{}; {remedy}", check.found))
+    let mut parts = check.found.split("; not ");
+    let taken = parts.next().unwrap_or_default();
+    if ways::CHOOSY.contains(&check.name.as_str()) && !taken.starts_with(&format!("attached: {}", way.place))
+    {
+        return Some(format!("it is {taken}"));
+    }
+    parts.find(|refused| is_due(refused)).map(|refused| format!("refused: {refused}"))
 }
 
 fn sight_fault(heard: &Heard, way: &Way, act: &Act, sight: &Sight) -> Option<String> {
@@ -186,6 +195,7 @@ fn locked_out(findings: &mut Findings, heard: &Heard, way: &Way, release: &str) 
 #[cfg(test)]
 mod tests {
     use super::super::kernels::KERNELS;
+    use super::super::ways::WAYS;
     use super::*;
 
     fn faults(kernel: &str, told: &str) -> Vec<String> {
@@ -197,22 +207,37 @@ mod tests {
             .collect()
     }
 
-    fn hook(state: &str, remedy: &str) -> Option<String> {
+    /// On a kernel 6.1.
+    fn hook(way: usize, state: &str, found: &str, remedy: &str) -> Option<String> {
         let check = Check {
-            name: "hook:x".to_owned(),
+            name: "hook:tls".to_owned(),
             state: state.to_owned(),
-            found: "off: why".to_owned(),
+            found: found.to_owned(),
             remedy: Some(remedy.to_owned()),
         };
-        hook_fault(&check, "6.1.0-50-cloud-amd64")
+        hook_fault(&check, &WAYS[way], "6.1.0-50-cloud-amd64")
     }
 
     #[test]
     fn a_hook_may_be_off_only_on_a_kernel_that_is_older_than_it() {
-        assert_eq!(hook("ok", ""), None);
-        assert_eq!(hook("degraded", "It needs the tracepoint x as in Linux 6.3, and"), None);
-        assert!(hook("degraded", "It needs the tracepoint x as in Linux 5.8, and").is_some());
-        assert!(hook("missing", "It needs luck.").is_some());
+        assert_eq!(hook(0, "degraded", "off", "It needs Linux 6.3, and"), None);
+        assert!(hook(0, "degraded", "off", "It needs Linux 5.8, and").is_some());
+        assert!(hook(0, "missing", "off", "It needs luck.").is_some());
+    }
+
+    #[test]
+    fn a_better_way_may_be_refused_only_by_a_kernel_that_is_older_than_it() {
+        let taken = |refused: &str| format!("attached: fexit/f fexit/g{refused}");
+        assert_eq!(hook(0, "ok", &taken(""), ""), None);
+        assert_eq!(hook(0, "ok", &taken("; not raw (Linux 6.3), which costs less: no such type"), ""), None);
+        let fault = hook(0, "ok", &taken("; not raw (Linux 5.8), which costs less: EPERM"), "").unwrap();
+        assert!(fault.contains("EPERM"), "{fault}");
+    }
+
+    #[test]
+    fn the_way_that_gomon_was_told_to_take_is_the_one_that_it_takes() {
+        assert_eq!(hook(1, "ok", "attached: fexit/f", ""), None);
+        assert!(hook(1, "ok", "attached: tp_btf/sys_exit", "").is_some());
     }
 
     #[test]
