@@ -112,7 +112,8 @@ fn ends<const N: usize>(tail: u64, suffix: &[u8; N]) -> bool {
 fn has_dot(word: u64) -> bool {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
-    let zero_where_dot = word ^ (ONES * b'.' as u64);
+    const DOTS: u64 = u64::from_le_bytes([b'.'; 8]);
+    let zero_where_dot = word ^ DOTS;
     zero_where_dot.wrapping_sub(ONES) & !zero_where_dot & HIGH != 0
 }
 

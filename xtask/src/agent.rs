@@ -132,9 +132,14 @@ impl Agent {
         Ok(Metrics::new(http::get_ok(self.address, "/metrics")?))
     }
 
+    /// `None` after its end.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// The most memory that was resident at a time; what /proc does not tell is `None`.
     pub(crate) fn peak_resident_bytes(&self) -> Option<f64> {
-        let pid = self.child.as_ref()?.id();
+        let pid = self.pid()?;
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib * 1024.0)

@@ -5,6 +5,7 @@ mod bpf_linker;
 pub(crate) mod go;
 pub(crate) mod kernels;
 mod packages;
+pub(crate) mod peers;
 mod promtool;
 mod rust_src;
 mod tracefs;

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    inspect::{self, Deadline, Host},
+    inspect::{self, Deadline, Host, Whereabouts},
     model::{
         container::{Identity, Run, Runtime},
         fact::{Fact, Want},
@@ -100,8 +100,12 @@ impl Inspections {
         });
     }
 
+    pub(super) fn host(&self) -> &Host {
+        &self.host
+    }
+
     /// Starts one; what it learns comes out of [`Self::next`].
-    pub(super) fn start(&self, run: Run, kind: Kind) {
+    pub(super) fn start(&self, run: Run, at: Arc<Whereabouts>, kind: Kind) {
         let Ok(waiting) = Arc::clone(&self.waiting).try_acquire_owned() else {
             tracing::warn!(
                 container = run.container.short(),
@@ -112,9 +116,8 @@ impl Inspections {
         let (host, places, sender) = (Arc::clone(&self.host), Arc::clone(&self.places), self.sender.clone());
         tokio::spawn(async move {
             let Ok(place) = places.acquire_owned().await else { return };
-            let id = run.container.clone();
             let started = Instant::now();
-            let looked = tokio::task::spawn_blocking(move || look(&host, &id, &kind)).await;
+            let looked = tokio::task::spawn_blocking(move || look(&host, &at, &kind)).await;
             drop(place);
             match looked {
                 // The receiver is gone only when gomon ends.
@@ -143,11 +146,11 @@ impl Inspections {
     }
 }
 
-fn look(host: &Host, id: &crate::model::container::ContainerId, kind: &Kind) -> Vec<Fact> {
+fn look(host: &Host, at: &Whereabouts, kind: &Kind) -> Vec<Fact> {
     let deadline = Deadline::after(BUDGET);
     match kind {
-        Kind::Birth => inspect::at_birth(host, id, deadline),
-        Kind::Live(pid) => inspect::of_live(host, id, *pid, deadline),
-        Kind::Answer { pid, want } => vec![inspect::answer(host, id, *pid, want, deadline)],
+        Kind::Birth => inspect::at_birth(host, at, deadline),
+        Kind::Live(pid) => inspect::of_live(host, at, *pid, deadline),
+        Kind::Answer { pid, want } => vec![inspect::answer(host, at, *pid, want, deadline)],
     }
 }

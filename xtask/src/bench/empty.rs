@@ -1,13 +1,14 @@
 //! Programs that do nothing, on the same hooks as gomon's: what hooking costs before any work is done.
 
 use std::ffi::{CString, c_long};
+use std::fmt;
 use std::fs;
-use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::ptr;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+
+use super::bpf::{bpf, check, owned};
 
 /// Numbers of include/uapi/linux/bpf.h.
 const BPF_PROG_LOAD: c_long = 5;
@@ -25,11 +26,18 @@ pub(super) enum Hook {
     Raw(&'static str),
     /// Through perf, by its directory below `events`.
     Classic(&'static str),
-    /// At the end of a kernel function, through a trampoline.
-    Return(&'static str),
 }
 
-/// gomon's programs and their hooks.
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Raw(name) => write!(f, "raw tracepoint `{name}`"),
+            Self::Classic(path) => write!(f, "classic tracepoint `{path}`"),
+        }
+    }
+}
+
+/// gomon's programs and their hooks, but for those at the end of kernel functions.
 const PROGRAMS: &[(&str, Hook)] = &[
     ("cgroup_mkdir", Hook::Raw("cgroup_mkdir")),
     ("cgroup_rmdir", Hook::Raw("cgroup_rmdir")),
@@ -45,11 +53,8 @@ const PROGRAMS: &[(&str, Hook)] = &[
     ("sys_exit_open", Hook::Classic("syscalls/sys_exit_open")),
     ("sys_exit_execve", Hook::Classic("syscalls/sys_exit_execve")),
     ("sys_exit_execveat", Hook::Classic("syscalls/sys_exit_execveat")),
-    ("fexit_openat", Hook::Return("__x64_sys_openat")),
-    ("fexit_openat2", Hook::Return("__x64_sys_openat2")),
-    ("fexit_open", Hook::Return("__x64_sys_open")),
-    ("fexit_execve", Hook::Return("__x64_sys_execve")),
-    ("fexit_execveat", Hook::Return("__x64_sys_execveat")),
+    ("sys_exit_write", Hook::Classic("syscalls/sys_exit_write")),
+    ("sys_exit_any_write", Hook::Raw("sys_exit")),
 ];
 
 /// The hook of one of gomon's programs; `None` if the table above does not have it.
@@ -59,7 +64,8 @@ pub(super) fn hook_of(program: &str) -> Option<Hook> {
 
 /// An attached program that does nothing; detached when dropped.
 pub(super) struct Empty {
-    _descriptors: Vec<OwnedFd>,
+    program: OwnedFd,
+    _link: OwnedFd,
 }
 
 impl Empty {
@@ -67,17 +73,26 @@ impl Empty {
         let descriptors = match hook {
             Hook::Raw(name) => raw(name),
             Hook::Classic(path) => classic(path),
-            Hook::Return(function) => {
-                anyhow::bail!("an empty program at the end of {function} is not supported by this bench")
-            }
         };
-        let descriptors =
-            descriptors.with_context(|| format!("cannot attach an empty program to {hook:?}"))?;
-        Ok(Self { _descriptors: descriptors })
+        let [program, link] =
+            descriptors.with_context(|| format!("cannot attach an empty program to the {hook}"))?;
+        Ok(Self { program, _link: link })
+    }
+
+    /// Runs, and nanoseconds of all of them together, while the kernel counts them.
+    pub(super) fn books(&self) -> Result<(f64, f64)> {
+        let path = format!("/proc/self/fdinfo/{}", self.program.as_raw_fd());
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let field = |name: &str| {
+            let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            value.and_then(|value| value.trim().parse().ok())
+        };
+        field("run_cnt").zip(field("run_time_ns")).context("the kernel keeps no books on its programs")
     }
 }
 
-fn raw(name: &str) -> Result<Vec<OwnedFd>> {
+/// The program and what holds it in its place.
+fn raw(name: &str) -> Result<[OwnedFd; 2]> {
     #[repr(C)]
     struct Open {
         name: u64,
@@ -89,10 +104,10 @@ fn raw(name: &str) -> Result<Vec<OwnedFd>> {
     let mut open =
         Open { name: name.as_ptr() as u64, program: program.as_raw_fd().cast_unsigned(), padding: 0 };
     let link = bpf(BPF_RAW_TRACEPOINT_OPEN, &mut open)?;
-    Ok(vec![link, program])
+    Ok([program, link])
 }
 
-fn classic(path: &str) -> Result<Vec<OwnedFd>> {
+fn classic(path: &str) -> Result<[OwnedFd; 2]> {
     const PERF_TYPE_TRACEPOINT: u64 = 2;
     /// `PERF_ATTR_SIZE_VER0` of `include/uapi/linux/perf_event.h`.
     const SIZE: u64 = 64;
@@ -121,7 +136,7 @@ fn classic(path: &str) -> Result<Vec<OwnedFd>> {
     check(unsafe { libc::ioctl(event.as_raw_fd(), SET_BPF, program.as_raw_fd()) }.into())?;
     // SAFETY: as above.
     check(unsafe { libc::ioctl(event.as_raw_fd(), ENABLE, 0) }.into())?;
-    Ok(vec![event, program])
+    Ok([program, event])
 }
 
 fn load(kind: u32) -> Result<OwnedFd> {
@@ -149,20 +164,4 @@ fn load(kind: u32) -> Result<OwnedFd> {
         name: *b"gomon_bench_nop\0",
     };
     bpf(BPF_PROG_LOAD, &mut load).context("the kernel refused a program of two instructions")
-}
-
-/// `bpf(2)`, for the commands that return a descriptor.
-fn bpf<T>(command: c_long, attributes: &mut T) -> Result<OwnedFd> {
-    // SAFETY: the attributes are a C structure of this command, as long as is said; what they point to outlives the call.
-    owned(unsafe { libc::syscall(libc::SYS_bpf, command, ptr::from_mut(attributes), size_of::<T>()) })
-}
-
-fn check(result: c_long) -> Result<c_long> {
-    if result < 0 { Err(io::Error::last_os_error().into()) } else { Ok(result) }
-}
-
-fn owned(result: c_long) -> Result<OwnedFd> {
-    let descriptor = i32::try_from(check(result)?)?;
-    // SAFETY: the kernel has just returned it, and nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }

@@ -1,14 +1,17 @@
 //! What is measured against nothing: gomon, programs that do nothing on its hooks, and other tools.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use super::empty::{Empty, Hook, hook_of};
+use super::peer::{Peer, Watching};
 use crate::agent::{Agent, Profile, Start};
-use crate::process;
+use crate::setup::peers::Peers;
+use crate::{command, process};
 
 /// The agent takes over the kernel's books once a second.
 const BOOKS: Duration = Duration::from_secs(5);
@@ -26,6 +29,8 @@ pub(super) enum Subject {
     EmptyClassicOpenat,
     /// The one named on the command line.
     OtherGomon,
+    #[serde(untagged)]
+    Peer(Peer),
 }
 
 /// A subject at work; ends when dropped.
@@ -33,6 +38,7 @@ pub(super) enum Subject {
 pub(super) enum Attached {
     Empty(Vec<Empty>),
     Gomon(Agent),
+    Peer(Watching),
 }
 
 /// What attaching takes: the gomon that is measured, and the hooks that it uses on this kernel.
@@ -43,10 +49,16 @@ pub(super) struct Lineup {
     /// To be measured beside it.
     #[serde(skip)]
     other: Option<PathBuf>,
+    #[serde(skip)]
+    peers: Option<Peers>,
     pub(super) profile: Profile,
     pub(super) hooks: Vec<Hook>,
     /// gomon's programs whose hooks are not imitated.
     pub(super) not_imitated: Vec<String>,
+    /// gomon's version and revision.
+    pub(super) version: String,
+    /// The other tools, with their versions.
+    pub(super) tools: Vec<String>,
 }
 
 impl Subject {
@@ -57,6 +69,16 @@ impl Subject {
             Self::EmptyRawSysExit => "empty raw sys_exit",
             Self::EmptyClassicOpenat => "empty classic sys_exit_openat",
             Self::OtherGomon => "the other gomon",
+            Self::Peer(peer) => peer.title(),
+        }
+    }
+
+    /// Whether it tells of failing opens, and of failing execs.
+    pub(super) fn sees(self) -> (bool, bool) {
+        match self {
+            Self::Gomon | Self::OtherGomon => (true, true),
+            Self::Empty | Self::EmptyRawSysExit | Self::EmptyClassicOpenat => (false, false),
+            Self::Peer(peer) => peer.sees(),
         }
     }
 
@@ -71,6 +93,8 @@ impl Subject {
             Self::EmptyClassicOpenat => empty(&[Hook::Classic("syscalls/sys_exit_openat")]),
             Self::Gomon => lineup.start().map(Attached::Gomon),
             Self::OtherGomon => lineup.start_other().map(Attached::Gomon),
+            // What is printed costs least where nobody keeps it.
+            Self::Peer(peer) => lineup.peers().and_then(|peers| peer.watch(peers, None)).map(Attached::Peer),
         };
         attached.with_context(|| format!("cannot measure {}", self.title()))
     }
@@ -78,8 +102,16 @@ impl Subject {
 
 impl Lineup {
     /// Starts the agent once to see which programs it attaches.
-    pub(super) fn new(gomon: PathBuf, profile: Profile, other: Option<PathBuf>) -> Result<Self> {
-        let mut lineup = Self { gomon, other, profile, hooks: Vec::new(), not_imitated: Vec::new() };
+    pub(super) fn new(
+        gomon: PathBuf,
+        profile: Profile,
+        other: Option<PathBuf>,
+        peers: Option<Peers>,
+    ) -> Result<Self> {
+        let tools = peers.as_ref().map(Peers::versions).transpose()?.unwrap_or_default();
+        let version = version(&gomon, profile)?;
+        let (hooks, not_imitated) = (Vec::new(), Vec::new());
+        let mut lineup = Self { gomon, other, peers, profile, hooks, not_imitated, version, tools };
         for program in programs(&lineup.start()?)? {
             match hook_of(&program) {
                 Some(hook) => lineup.hooks.push(hook),
@@ -93,6 +125,15 @@ impl Lineup {
         self.launch(&self.gomon)
     }
 
+    /// The tools that can be measured here.
+    pub(super) fn all_peers(&self) -> &'static [Peer] {
+        if self.peers.is_some() { &Peer::ALL } else { &[] }
+    }
+
+    pub(super) fn peers(&self) -> Result<&Peers> {
+        self.peers.as_ref().context("the other tools are not there")
+    }
+
     fn start_other(&self) -> Result<Agent> {
         self.launch(self.other.as_ref().context("no other gomon was named")?)
     }
@@ -101,6 +142,17 @@ impl Lineup {
         let start = Start { task: "bench", listen: None, profile: self.profile, max_series: None };
         start.launch(program.to_owned())
     }
+}
+
+/// `gomon 0.1.0, release profile, revision 0123abc`
+fn version(gomon: &Path, profile: Profile) -> Result<String> {
+    let said = command::output(Command::new(gomon).arg("version"))?;
+    let version = said.lines().next().unwrap_or_default();
+    let mut git = Command::new("git");
+    // Sources may come without a repository.
+    let revision = command::output(git.args(["describe", "--always", "--dirty", "--exclude", "*"]));
+    let revision = revision.unwrap_or_else(|_| "unknown".to_owned());
+    Ok(format!("{version}, {} profile, revision {revision}", profile.name()))
 }
 
 /// The kernel programs of a running agent.

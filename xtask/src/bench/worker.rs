@@ -7,11 +7,14 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::cpu;
 use super::figures::median;
 use super::operation::{self, Operation};
+use super::storm::{self, Caused, Rates};
 use crate::process;
 
 /// Bursts whose times are kept.
@@ -30,75 +33,69 @@ pub(crate) struct Arguments {
 
 /// One question, a line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
-struct Question {
-    operation: Operation,
-    time: Duration,
+enum Question {
+    Price { operation: Operation, time: Duration },
+    Repeat { operation: Operation, count: u32 },
+    Storm { rates: Rates, time: Duration },
 }
 
 /// The price of one operation, in nanoseconds, over many bursts.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Price {
-    pub(crate) best: f64,
-    pub(crate) median: f64,
-    pub(crate) operations: u64,
+pub(super) struct Price {
+    pub(super) best: f64,
+    pub(super) median: f64,
+    /// All that were performed, also those that were not timed.
+    pub(super) operations: u64,
 }
 
 /// The worker's side: answers questions until there are no more.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     enter(&arguments.cgroup)?;
-    pin(arguments.cpu)?;
+    cpu::stay_on(arguments.cpu)?;
     operation::ignore_in_handler()?;
     let mut answers = io::stdout().lock();
     for line in io::stdin().lock().lines() {
-        let Question { operation, time } = serde_json::from_str(&line?)?;
-        let price = measure(operation, time)?;
-        serde_json::to_writer(&mut answers, &price)?;
-        answers.write_all(b"\n")?;
+        let answer = match serde_json::from_str(&line?)? {
+            Question::Price { operation, time } => serde_json::to_string(&price(operation, time)?)?,
+            Question::Repeat { operation, count } => serde_json::to_string(&repeat(operation, count)?)?,
+            Question::Storm { rates, time } => serde_json::to_string(&storm::rage(rates, time)?)?,
+        };
+        writeln!(answers, "{answer}")?;
         answers.flush()?;
     }
     Ok(())
 }
 
 /// Moves this process into a cgroup.
-pub(super) fn enter(cgroup: &Path) -> Result<()> {
+fn enter(cgroup: &Path) -> Result<()> {
     let procs = cgroup.join("cgroup.procs");
     fs::write(&procs, "0").with_context(|| format!("cannot write to {}", procs.display()))
 }
 
-/// Keeps this thread on one CPU.
-fn pin(cpu: usize) -> Result<()> {
-    // SAFETY: an all-zero set is a valid empty one, and CPU_SET checks its bounds.
-    let failed = unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu, &mut set);
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
-    };
-    if failed != 0 {
-        bail!("cannot stay on CPU {cpu}: {}", io::Error::last_os_error());
-    }
-    Ok(())
-}
-
-fn measure(operation: Operation, time: Duration) -> Result<Price> {
-    let pace = operation.pace();
+/// How long so many in a row take.
+fn repeat(operation: Operation, count: u32) -> Result<Duration> {
     // SAFETY: a system call without arguments.
     let own = unsafe { libc::getpid() };
-    let repeat = |count: u32| (0..count).try_for_each(|_| operation::perform(operation, own));
+    let start = Instant::now();
+    (0..count).try_for_each(|_| operation::perform(operation, own))?;
+    Ok(start.elapsed())
+}
+
+fn price(operation: Operation, time: Duration) -> Result<Price> {
+    let pace = operation.pace();
     // The first burst meets cold caches.
-    repeat(pace.warm + pace.timed)?;
+    repeat(operation, pace.warm + pace.timed)?;
     let mut bursts = Vec::new();
     let end = Instant::now() + time;
     while Instant::now() < end && bursts.len() < MOST_BURSTS {
         if !pace.pause.is_zero() {
             thread::sleep(pace.pause);
         }
-        repeat(pace.warm)?;
-        let start = Instant::now();
-        repeat(pace.timed)?;
-        bursts.push(start.elapsed().as_secs_f64() * 1e9 / f64::from(pace.timed));
+        repeat(operation, pace.warm)?;
+        bursts.push(repeat(operation, pace.timed)?.as_secs_f64() * 1e9 / f64::from(pace.timed));
     }
     let best = bursts.iter().copied().fold(f64::INFINITY, f64::min);
-    let operations = u64::from(pace.timed) * bursts.len() as u64;
+    let operations = u64::from(pace.warm + pace.timed) * (bursts.len() as u64 + 1);
     Ok(Price { best, median: median(&bursts), operations })
 }
 
@@ -110,10 +107,11 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn start(cgroup: &Path, cpu: usize) -> Result<Self> {
+    /// Sits on the last CPU.
+    pub(super) fn start(cgroup: &Path) -> Result<Self> {
         let own = std::env::current_exe().context("cannot tell which program this is")?;
         let mut command = Command::new(own);
-        command.arg("bench-worker").arg("--cgroup").arg(cgroup).args(["--cpu", &cpu.to_string()]);
+        command.arg("bench-worker").arg("--cgroup").arg(cgroup).args(["--cpu", &cpu::last()?.to_string()]);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -125,12 +123,26 @@ impl Worker {
 
     /// What an operation costs now, measured for about so long.
     pub(super) fn price(&mut self, operation: Operation, time: Duration) -> Result<Price> {
+        self.ask(&Question::Price { operation, time })
+    }
+
+    /// How long so many in a row take.
+    pub(super) fn repeat(&mut self, operation: Operation, count: u32) -> Result<Duration> {
+        self.ask(&Question::Repeat { operation, count })
+    }
+
+    /// Failing opens and execs at these rates.
+    pub(super) fn storm(&mut self, rates: Rates, time: Duration) -> Result<Caused> {
+        self.ask(&Question::Storm { rates, time })
+    }
+
+    fn ask<T: DeserializeOwned>(&mut self, question: &Question) -> Result<T> {
         let questions = self.questions.as_mut().context("the worker was stopped")?;
-        writeln!(questions, "{}", serde_json::to_string(&Question { operation, time })?)?;
+        writeln!(questions, "{}", serde_json::to_string(question)?)?;
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
         serde_json::from_str(&line)
-            .with_context(|| format!("the worker of the bench gave no price: {line:?}"))
+            .with_context(|| format!("the worker of the bench answered {line:?} to {question:?}"))
     }
 }
 
