@@ -116,7 +116,13 @@ fn try_kernel(kernel: &'static Kernel, image: &images::Image, initramfs: &Path) 
     let left = boot::run(kernel.name, &image.vmlinuz, initramfs, &parameters, patience)?;
     let told = Told::parse(&left.told);
     let findings = verdict::judge(kernel, &told, left.hung);
-    let outcome = Outcome { kernel, release: image.release.clone(), findings, took: left.took };
+    let outcome = Outcome {
+        kernel,
+        release: image.release.clone(),
+        findings,
+        skipped_runs: told.ways.values().map(verdict::skipped_runs).sum(),
+        took: left.took,
+    };
     if outcome.faults().next().is_some() {
         say::progress(format_args!("its console: {}", left.console.display()));
         for line in told.ways.values().flat_map(|heard| &heard.said) {

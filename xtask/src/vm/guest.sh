@@ -63,8 +63,11 @@ ask() { # PATH
     wget -q -O - "http://$ADDRESS$1" 2>/dev/null
 }
 
-is_ready() { ! lives "$agent" || ask /readyz >/dev/null; }
-is_watching() { ! lives "$stream" || grep -q watching /tmp/stream.log; }
+# An agent that lacks a probe watches and is never ready.
+are_watching() {
+    { ! lives "$agent" || grep -q 'gomon watches' /tmp/agent.log; } &&
+        { ! lives "$stream" || grep -q watching /tmp/stream.log; }
+}
 has_ended() { [ "$(grep -c '"type":"cgroup_removed"' /tmp/events)" -ge "$1" ]; }
 has_found() { [ "$(ask /api/v1/diagnoses | grep -o '"pattern":' | wc -l)" -ge "$1" ]; }
 
@@ -93,10 +96,9 @@ watch() { # an agent and a stream of events, and all acts before their eyes
     agent=$!
     gomon -v events -o jsonl >/tmp/events 2>/tmp/stream.log &
     stream=$!
-    wait_for 600 is_ready
-    wait_for 600 is_watching
+    wait_for 600 are_watching
     if lives "$agent" && lives "$stream"; then
-        tell ready "\"uptime\":$(cut -d ' ' -f 1 /proc/uptime)"
+        tell watching "\"is_ready\":$(ask /readyz >/dev/null && echo true || echo false)"
         for act in "/acts/$way"/*; do
             play "$act"
         done

@@ -23,9 +23,12 @@ pub(super) fn make() -> Result<PathBuf> {
     let gomon = build()?;
     let programs = fixtures::ensure(&go::ensure()?, &[])?.dir.join("bin");
     let path = cache::dir("vm")?.join("initramfs");
-    let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    // A guest of another run may have the old one mapped.
+    let partial = path.with_extension("partial");
+    let file = File::create(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
     pack(Archive::new(BufWriter::new(file)), &gomon, &programs)
-        .with_context(|| format!("cannot write {}", path.display()))?;
+        .with_context(|| format!("cannot write {}", partial.display()))?;
+    fs::rename(&partial, &path)?;
     Ok(path)
 }
 

@@ -14,7 +14,7 @@ enum Line {
     Up { release: String },
     Doctor { way: String, exit: i32 },
     Checks { way: String, document: Checks },
-    Ready { way: String },
+    Watching { way: String, is_ready: bool },
     Act { way: String, name: String, exit: i32 },
     Said { way: String, line: String },
     Diagnoses { way: String, document: Diagnoses },
@@ -74,8 +74,8 @@ pub(super) struct Event {
 pub(super) struct Heard {
     pub(super) doctor_exit: Option<i32>,
     pub(super) checks: Vec<Check>,
-    /// The agent and the stream of events came to watch.
-    pub(super) is_ready: bool,
+    /// The agent and the stream of events came to watch; whether the agent calls itself ready.
+    pub(super) watching: Option<bool>,
     /// By name, with the exit code that runc gave.
     pub(super) acts: BTreeMap<String, i32>,
     pub(super) diagnoses: Vec<Diagnosis>,
@@ -122,7 +122,7 @@ impl Told {
             Line::Up { release } => self.release = Some(release),
             Line::Doctor { way, exit } => self.of(way).doctor_exit = Some(exit),
             Line::Checks { way, document } => self.of(way).checks = document.checks,
-            Line::Ready { way } => self.of(way).is_ready = true,
+            Line::Watching { way, is_ready } => self.of(way).watching = Some(is_ready),
             Line::Act { way, name, exit } => drop(self.of(way).acts.insert(name, exit)),
             Line::Said { way, line } => self.of(way).said.push(line),
             Line::Diagnoses { way, document } => self.of(way).diagnoses = document.diagnoses,

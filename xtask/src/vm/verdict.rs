@@ -72,11 +72,13 @@ fn sees(findings: &mut Findings, heard: &Heard, way: &Way, release: &str) {
     if hooks(heard).next().is_none() {
         findings.add(Subject::Hook, of("hooks"), Some("gomon doctor names none".to_owned()));
     }
-    if !heard.is_ready {
+    let Some(is_ready) = heard.watching else {
         let last = heard.said.last().map_or("nothing", String::as_str);
         findings.add(Subject::Guest, of("gomon watches"), Some(format!("it said last: {last}")));
         return;
-    }
+    };
+    let fault = (!is_ready).then(|| "/readyz says no".to_owned());
+    findings.add(Subject::Doctor, of("the agent is ready"), fault);
     for act in acts::of_way(way) {
         let exit = heard.acts.get(act.name).copied();
         let fault = (exit != Some(act.exit)).then(|| format!("exit code {exit:?} instead of {}", act.exit));
@@ -87,7 +89,7 @@ fn sees(findings: &mut Findings, heard: &Heard, way: &Way, release: &str) {
         }
         diagnosis(findings, heard, way, act);
     }
-    account(findings, heard, way);
+    account(findings, heard, way, release);
 }
 
 fn hooks(heard: &Heard) -> impl Iterator<Item = &Check> {
@@ -152,15 +154,24 @@ fn diagnosis(findings: &mut Findings, heard: &Heard, way: &Way, act: &Act) {
     findings.add(Subject::Diagnosis, what, fault);
 }
 
-fn account(findings: &mut Findings, heard: &Heard, way: &Way) {
-    let of = |what: &str| format!("{}: {what}", way.name);
+/// From here on Debian's kernels preempt programs, and skip a program on a CPU where another task was preempted in it.
+const PREEMPTIBLE: (u32, u32) = (7, 0);
+
+/// Runs of programs that the kernel skipped, whether or not they would have found an event.
+pub(super) fn skipped_runs(heard: &Heard) -> u64 {
     let scrape = heard.scrape();
-    let complaints = Account::read(&scrape).complaints();
+    let lost = Account::read(&scrape).total(|probe| probe.lost);
+    scrape.count("gomon_events_dropped_total", &[("stage", "kernel")]).saturating_sub(lost)
+}
+
+fn account(findings: &mut Findings, heard: &Heard, way: &Way, release: &str) {
+    let of = |what: &str| format!("{}: {what}", way.name);
+    let mut account = Account::read(&heard.scrape());
+    if ways::number(release) >= Some(PREEMPTIBLE) {
+        account.dropped = account.dropped.saturating_sub(skipped_runs(heard));
+    }
+    let complaints = account.complaints();
     findings.add(Subject::Account, of("no event is lost"), complaints.into_iter().next());
-    let off: Vec<_> =
-        scrape.samples("gomon_probe_attached").filter(|sample| sample.count() == 0).map(|s| s.line).collect();
-    let fault = (!off.is_empty()).then(|| off.join(", "));
-    findings.add(Subject::Account, of("the agent has every probe"), fault);
     for program in ["agent", "events"] {
         let exit = heard.ended.get(program).copied();
         let fault = (exit != Some(0)).then(|| format!("it ends with {exit:?}"));
@@ -187,8 +198,8 @@ fn locked_out(findings: &mut Findings, heard: &Heard, way: &Way, release: &str) 
         findings.add(Subject::Hook, of("every hook is refused"), fault);
     }
     let exit = heard.ended.get("agent").copied();
-    let fault =
-        (heard.is_ready || exit != CANNOT_OBSERVE).then(|| format!("it ends with {exit:?} instead of 3"));
+    let fault = (heard.watching.is_some() || exit != CANNOT_OBSERVE)
+        .then(|| format!("it ends with {exit:?} instead of 3"));
     findings.add(Subject::Account, of("gomon agent does not watch blindly"), fault);
 }
 

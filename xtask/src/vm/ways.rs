@@ -22,7 +22,7 @@ pub(super) const WAYS: &[Way] = &[
     Way { name: DEFAULT, since: (5, 8), about: "the cheapest, which gomon chooses by itself", place: "" },
     Way {
         name: "fexit",
-        since: (5, 8),
+        since: (5, 15),
         about: "at the end of the functions of system calls",
         place: "fexit/",
     },
