@@ -2,6 +2,7 @@
 
 mod acts;
 mod boot;
+mod btf;
 mod cpio;
 mod kernels;
 mod page;
@@ -49,6 +50,9 @@ pub(crate) struct Options {
     /// Look for newer kernels than those in the cache
     #[arg(long)]
     update: bool,
+    /// Boot none: look for every member that gomon reads in what the kernels in the cache say of themselves
+    #[arg(long, conflicts_with_all = ["kernels", "all", "update"])]
+    btf: bool,
     /// Write docs/kernels.md
     #[arg(long, requires = "all")]
     write_docs: bool,
@@ -60,6 +64,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             say::result(format_args!("{:<14} {}", kernel.name, kernel.about));
         }
         return Ok(ExitCode::SUCCESS);
+    }
+    if options.btf {
+        return btf::check(KERNELS);
     }
     let chosen = choose(options)?;
     setup::require(&PARTS)?;
@@ -152,7 +159,7 @@ mod tests {
 
     fn options(kernels: &[&str], all: bool) -> Options {
         let kernels = kernels.iter().map(|&name| name.to_owned()).collect();
-        Options { kernels, all, list: false, update: false, write_docs: false }
+        Options { kernels, all, list: false, update: false, btf: false, write_docs: false }
     }
 
     #[test]
