@@ -88,6 +88,13 @@ impl Kernel {
         WAYS.iter().filter(|way| ways::number(release) >= Some(way.since) && is_open(way)).collect()
     }
 
+    /// A task may be preempted inside of a kernel program, and the kernel then leaves the program out for others on that
+    /// CPU. Debian's ordinary kernels do so from 7.0 on.
+    pub(super) fn may_skip(&self, release: &str) -> bool {
+        const PREEMPTIBLE: (u32, u32) = (7, 0);
+        self.source.flavour == "rt" || ways::number(release) >= Some(PREEMPTIBLE)
+    }
+
     /// Whether it runs unless others are named.
     pub(super) fn is_ordinary(&self) -> bool {
         self.cgroups == Cgroups::V2

@@ -68,9 +68,10 @@ out of memory, one that is told to stop, one that refuses a TLS certificate.
   as missing.
 - **events**: each probe has one event caused, which must be seen exactly once, with the right members.
 - **diagnoses**: the right one for each container, with the right names, and none where nothing is wrong.
-- **skipped runs**: how often the kernel left a program out because another task was preempted inside of it, over all
-  ways. Kernels from 7.0 on always may; an emulated processor, on which a program takes a hundred times as long, makes
-  it frequent. gomon counts them as lost events, because any of them may have been one.
+- **skipped runs**: how often the kernel left a program out on a CPU because another task had been preempted inside of it,
+  over all ways of hooking. Kernels that preempt (PREEMPT_RT, and Debian's from 7.0 on) may do that; the emulated
+  processor, on which a program takes very long, makes it frequent. gomon counts skipped runs as lost events: any of them
+  may have been one.
 
 ";
 

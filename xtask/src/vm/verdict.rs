@@ -54,14 +54,14 @@ pub(super) fn judge(kernel: &Kernel, told: &Told, hung: bool) -> Vec<Finding> {
     for way in kernel.ways(release) {
         let heard = told.ways.get(way.name).unwrap_or(&silent);
         match kernel.expected {
-            Expected::Sees => sees(&mut findings, heard, way, release),
+            Expected::Sees => sees(&mut findings, kernel, release, heard, way),
             Expected::LockedOut => locked_out(&mut findings, heard, way, release),
         }
     }
     findings.0
 }
 
-fn sees(findings: &mut Findings, heard: &Heard, way: &Way, release: &str) {
+fn sees(findings: &mut Findings, kernel: &Kernel, release: &str, heard: &Heard, way: &Way) {
     let of = |what: &str| format!("{}: {what}", way.name);
     let exit = heard.doctor_exit;
     let fault = (exit != Some(0)).then(|| format!("gomon doctor exits with {exit:?}"));
@@ -89,7 +89,7 @@ fn sees(findings: &mut Findings, heard: &Heard, way: &Way, release: &str) {
         }
         diagnosis(findings, heard, way, act);
     }
-    account(findings, heard, way, release);
+    account(findings, heard, way, kernel.may_skip(release));
 }
 
 fn hooks(heard: &Heard) -> impl Iterator<Item = &Check> {
@@ -154,9 +154,6 @@ fn diagnosis(findings: &mut Findings, heard: &Heard, way: &Way, act: &Act) {
     findings.add(Subject::Diagnosis, what, fault);
 }
 
-/// From here on Debian's kernels preempt programs, and skip a program on a CPU where another task was preempted in it.
-const PREEMPTIBLE: (u32, u32) = (7, 0);
-
 /// Runs of programs that the kernel skipped, whether or not they would have found an event.
 pub(super) fn skipped_runs(heard: &Heard) -> u64 {
     let scrape = heard.scrape();
@@ -164,10 +161,10 @@ pub(super) fn skipped_runs(heard: &Heard) -> u64 {
     scrape.count("gomon_events_dropped_total", &[("stage", "kernel")]).saturating_sub(lost)
 }
 
-fn account(findings: &mut Findings, heard: &Heard, way: &Way, release: &str) {
+fn account(findings: &mut Findings, heard: &Heard, way: &Way, may_skip: bool) {
     let of = |what: &str| format!("{}: {what}", way.name);
     let mut account = Account::read(&heard.scrape());
-    if ways::number(release) >= Some(PREEMPTIBLE) {
+    if may_skip {
         account.dropped = account.dropped.saturating_sub(skipped_runs(heard));
     }
     let complaints = account.complaints();
