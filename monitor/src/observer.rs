@@ -162,6 +162,7 @@ impl Observer {
 
     /// Waits for something to happen, at most until `due`. Cancel-safe.
     pub async fn gather(&mut self, due: Option<BootNs>) {
+        self.inspections.release();
         if self.queue.is_empty() {
             self.wait(due).await;
         }
