@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what gomon costs, always against a baseline of the same run.
 
 mod bpf;
+mod btf;
 mod budget;
 mod cpu;
 mod crowd;
