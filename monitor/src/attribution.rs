@@ -1,68 +1,76 @@
-//! Which container a cgroup belongs to, from its path. Pure; the tree of cgroups is walked elsewhere.
+//! Which container a cgroup belongs to. Pure: the tree of cgroups is walked, and files are asked, elsewhere.
+
+mod path;
 
 use std::collections::{HashMap, HashSet};
 
+pub use path::{Named, above, named, owner, pod_uid, runtime_of, words};
+
 use crate::model::{
-    container::{CgroupId, ContainerId, Run, Runtime},
+    container::{CgroupId, ContainerId, Run},
     time::{BootNs, SECOND},
 };
 
 /// So long after its end all events of a cgroup have been read, the one of its end among them, unless that was lost.
 const ON_THEIR_WAY_NS: u64 = 2 * SECOND;
 
-/// Hexadecimal digits of the ids that Docker, containerd, CRI-O and podman give.
-const ID_DIGITS: usize = 64;
-/// What stands before the id in the name of a systemd scope, and whose it is.
-const SCOPES: [(&str, Runtime); 4] = [
-    ("docker-", Runtime::Docker),
-    ("cri-containerd-", Runtime::Containerd),
-    ("crio-", Runtime::CriO),
-    ("libpod-", Runtime::Podman),
-];
-
-/// The container that a cgroup path belongs to: its innermost component that is a container's name.
-///
-/// `/docker/ID`, `/system.slice/docker-ID.scope`, `/kubepods/burstable/podUID/ID`,
-/// `/kubepods.slice/…/cri-containerd-ID.scope`, `/machine.slice/libpod-ID.scope`, and any cgroup below them.
-pub fn container_of(path: &str) -> Option<ContainerId> {
-    path.rsplit('/').find_map(id_of).map(|(id, _)| id)
-}
-
-/// The runtime that the cgroup's name tells, for what files do not say.
-pub fn runtime_of(path: &str) -> Runtime {
-    let named = path.rsplit('/').find_map(id_of).map_or(Runtime::Unknown, |(_, runtime)| runtime);
-    if named == Runtime::Unknown && path.starts_with("/docker/") { Runtime::Docker } else { named }
-}
-
-/// One path component as a container's name. The monitor processes of CRI-O and podman have scopes with the
-/// container's id too; they are no part of it.
-fn id_of(component: &str) -> Option<(ContainerId, Runtime)> {
-    let name = component.strip_suffix(".scope").unwrap_or(component);
-    let (id, runtime) = SCOPES
-        .iter()
-        .find_map(|(prefix, runtime)| Some((name.strip_prefix(prefix)?, *runtime)))
-        .unwrap_or((name, Runtime::Unknown));
-    let is_id = id.len() == ID_DIGITS && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    is_id.then(|| (ContainerId(id.to_owned()), runtime))
-}
-
 /// What a cgroup is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Placed {
-    /// A container's first cgroup in this life.
-    New(Run),
+    /// A container's first cgroup in this life. `gone` is a life that ends with it: its end was not seen, or it was an
+    /// imitation.
+    New { run: Run, gone: Option<Run> },
     /// A cgroup inside a known container.
     Inside(Run),
     /// No container's.
     Host,
 }
 
+/// What files say about a cgroup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// It is this container's.
+    Container(ContainerId),
+    /// Nothing: its name is all there is.
+    Nothing,
+    /// The container whose name it has is another's.
+    Imitation,
+}
+
+/// What is to be found out before a cgroup can be placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The container that the path names.
+    pub named: Option<ContainerId>,
+    /// The container that the cgroup lies in: what its files say is its own word.
+    pub within: Option<Run>,
+}
+
+/// The present life of a container.
+#[derive(Debug)]
+struct Life {
+    run: Run,
+    path: String,
+    within: Option<Run>,
+    /// How many containers are around it.
+    depth: usize,
+}
+
+impl Life {
+    /// Anybody may make a cgroup inside what is their own. Of two that claim an id the one that fewer could have made is
+    /// the container.
+    fn standing(&self) -> (usize, bool) {
+        (self.depth, owner(&self.path).is_some())
+    }
+}
+
 /// All container cgroups that exist now.
 #[derive(Debug, Default)]
 pub struct Attribution {
     runs: HashMap<CgroupId, Run>,
-    /// The first cgroup of each container in its present life, with its path.
-    first: HashMap<ContainerId, (CgroupId, String)>,
+    lives: HashMap<ContainerId, Life>,
+    /// Whose the path is, of each life.
+    paths: HashMap<String, ContainerId>,
     /// Cgroups that are no container's: events of theirs that slip out before the kernel side ignores them are known
     /// for what they are.
     host: HashSet<CgroupId>,
@@ -71,24 +79,102 @@ pub struct Attribution {
 }
 
 impl Attribution {
+    /// What has to be asked of files; nothing for a cgroup whose place is clear.
+    pub fn question(&self, cgroup: CgroupId, path: &str) -> Option<Question> {
+        if self.runs.contains_key(&cgroup) || self.host.contains(&cgroup) {
+            return None;
+        }
+        let around = self.around(path);
+        let named = deeper(path, around);
+        let is_below_known = named.as_ref().is_some_and(|named| named.top != path && self.is_life(named.top));
+        (!is_below_known).then(|| Question {
+            named: named.map(|named| named.id),
+            within: around.map(|life| life.run.clone()),
+        })
+    }
+
     /// A cgroup appeared, or was found.
-    pub fn place(&mut self, cgroup: CgroupId, path: &str) -> Placed {
+    pub fn place(&mut self, cgroup: CgroupId, path: &str, proof: Proof) -> Placed {
         if let Some(run) = self.runs.get(&cgroup) {
             return Placed::Inside(run.clone());
         }
-        let Some(container) = container_of(path) else {
+        let around = self.around(path);
+        let (id, top, proven) = match (proof, deeper(path, around)) {
+            (Proof::Container(id), _) => (id, path, true),
+            // Inside a container a name alone proves nothing.
+            (Proof::Nothing, Some(named)) if around.is_none() => (named.id, named.top, false),
+            (Proof::Nothing | Proof::Imitation, _) => {
+                let run = around.map(|life| life.run.clone());
+                return self.belongs(cgroup, run);
+            }
+        };
+        let life = Life {
+            run: Run { container: id, cgroup },
+            path: top.to_owned(),
+            within: around.map(|life| life.run.clone()),
+            depth: around.map_or(0, |life| life.depth + 1),
+        };
+        self.claim(life, top == path, proven)
+    }
+
+    /// Gives the cgroup to a new life, unless another has a better claim to its id.
+    fn claim(&mut self, life: Life, is_top: bool, proven: bool) -> Placed {
+        let cgroup = life.run.cgroup;
+        let Some(other) = self.lives.get(&life.run.container) else { return self.begin(life, None) };
+        if other.path == life.path && !is_top {
+            let run = other.run.clone();
+            return self.belongs(cgroup, Some(run));
+        }
+        let (gone, within) = (other.run.clone(), other.within.clone());
+        if other.path == life.path {
+            // The directory was made anew, and nobody saw the old one go.
+            self.remove(gone.cgroup);
+            return self.begin(life, Some(gone));
+        }
+        if life.standing() < other.standing() {
+            let own: Vec<CgroupId> =
+                self.runs.iter().filter(|(_, run)| **run == gone).map(|(cgroup, _)| *cgroup).collect();
+            self.remove(gone.cgroup);
+            for cgroup in own {
+                self.belongs(cgroup, within.clone());
+            }
+            return self.begin(life, Some(gone));
+        }
+        let container = &life.run.container;
+        if proven && !container.is_random() {
+            // Two namespaces of containerd, two roots of runc: the same word for two containers.
+            let container = ContainerId(format!("{container}@{}", life.path));
+            if !self.lives.contains_key(&container) {
+                return self.begin(Life { run: Run { container, cgroup }, ..life }, None);
+            }
+        }
+        self.belongs(cgroup, life.within)
+    }
+
+    fn begin(&mut self, life: Life, gone: Option<Run>) -> Placed {
+        let run = life.run.clone();
+        self.runs.insert(run.cgroup, run.clone());
+        self.paths.insert(life.path.clone(), run.container.clone());
+        self.lives.insert(run.container.clone(), life);
+        Placed::New { run, gone }
+    }
+
+    fn belongs(&mut self, cgroup: CgroupId, run: Option<Run>) -> Placed {
+        let Some(run) = run else {
             self.host.insert(cgroup);
             return Placed::Host;
         };
-        if let Some((first, _)) = self.first.get(&container) {
-            let run = Run { container, cgroup: *first };
-            self.runs.insert(cgroup, run.clone());
-            return Placed::Inside(run);
-        }
-        let run = Run { container: container.clone(), cgroup };
         self.runs.insert(cgroup, run.clone());
-        self.first.insert(container, (cgroup, path.to_owned()));
-        Placed::New(run)
+        Placed::Inside(run)
+    }
+
+    /// The innermost known container that the path lies in.
+    fn around(&self, path: &str) -> Option<&Life> {
+        above(path).find_map(|path| self.lives.get(self.paths.get(path)?))
+    }
+
+    fn is_life(&self, path: &str) -> bool {
+        self.paths.contains_key(path)
     }
 
     /// A cgroup is gone; the run that ends with it.
@@ -99,7 +185,9 @@ impl Attribution {
         if run.cgroup != cgroup {
             return None;
         }
-        self.first.remove(&run.container);
+        if let Some(life) = self.lives.remove(&run.container) {
+            self.paths.remove(&life.path);
+        }
         self.runs.retain(|_, other| *other != run);
         Some(run)
     }
@@ -116,14 +204,14 @@ impl Attribution {
 
     /// The path of a run's cgroup.
     pub fn path(&self, run: &Run) -> Option<&str> {
-        self.first.get(&run.container).map(|(_, path)| path.as_str())
+        self.lives.get(&run.container).filter(|life| life.run == *run).map(|life| life.path.as_str())
     }
 
     /// Runs whose cgroup has not been among `present` for a while. One that is gone just now has events on their way, the
     /// last of which tells its end.
     pub fn long_absent(&mut self, present: &HashSet<CgroupId>, at: BootNs) -> Vec<CgroupId> {
         let absent =
-            self.first.values().map(|(cgroup, _)| *cgroup).filter(|cgroup| !present.contains(cgroup));
+            self.lives.values().map(|life| life.run.cgroup).filter(|cgroup| !present.contains(cgroup));
         let since = std::mem::take(&mut self.absent);
         self.absent = absent.map(|cgroup| (cgroup, since.get(&cgroup).copied().unwrap_or(at))).collect();
         let long = self.absent.iter().filter(|(_, since)| at.since(**since) >= ON_THEIR_WAY_NS);
@@ -132,87 +220,18 @@ impl Attribution {
 
     /// Containers alive now.
     pub fn len(&self) -> usize {
-        self.first.len()
+        self.lives.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.first.is_empty()
+        self.lives.is_empty()
     }
+}
+
+/// What the path names below the container that it is known to lie in.
+fn deeper<'p>(path: &'p str, around: Option<&Life>) -> Option<Named<'p>> {
+    named(path).filter(|named| around.is_none_or(|life| named.top.len() > life.path.len()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ID: &str = "3f2a9c1de0b14e6f8a7c5d3b2e1f00112233445566778899aabbccddeeff0011";
-    const INNER: &str = "00ff9c1de0b14e6f8a7c5d3b2e1f00112233445566778899aabbccddeeff0011";
-
-    #[test]
-    fn paths_of_every_runtime_name_their_container() {
-        for (path, runtime) in [
-            (format!("/docker/{ID}"), Runtime::Docker),
-            (format!("/system.slice/docker-{ID}.scope"), Runtime::Docker),
-            (format!("/system.slice/docker-{ID}.scope/init.scope"), Runtime::Docker),
-            (format!("/kubepods/burstable/pod6b1f/{ID}"), Runtime::Unknown),
-            (
-                format!("/kubepods.slice/kubepods-pod6b1f.slice/cri-containerd-{ID}.scope"),
-                Runtime::Containerd,
-            ),
-            (format!("/kubepods.slice/crio-{ID}.scope/container"), Runtime::CriO),
-            (format!("/machine.slice/libpod-{ID}.scope"), Runtime::Podman),
-            (
-                format!("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope"),
-                Runtime::Podman,
-            ),
-        ] {
-            assert_eq!(container_of(&path), Some(ContainerId(ID.into())), "{path}");
-            assert_eq!(runtime_of(&path), runtime, "{path}");
-        }
-        assert_eq!(container_of(&format!("/docker/{ID}/docker/{INNER}")), Some(ContainerId(INNER.into())));
-    }
-
-    #[test]
-    fn other_cgroups_are_the_hosts() {
-        for path in [
-            "/".to_owned(),
-            "/system.slice/docker.service".to_owned(),
-            format!("/machine.slice/libpod-conmon-{ID}.scope"),
-            format!("/kubepods.slice/crio-conmon-{ID}.scope"),
-            format!("/docker/{ID}0"),
-            format!("/docker/{}", ID.to_uppercase()),
-        ] {
-            assert_eq!(container_of(&path), None, "{path}");
-        }
-        let mut attribution = Attribution::default();
-        assert_eq!(attribution.place(CgroupId(5), "/system.slice"), Placed::Host);
-        assert!(attribution.is_host(CgroupId(5)) && !attribution.is_host(CgroupId(6)));
-        attribution.remove(CgroupId(5));
-        assert!(!attribution.is_host(CgroupId(5)));
-    }
-
-    #[test]
-    fn a_cgroup_that_a_walk_misses_is_kept_until_its_events_must_have_come() {
-        let mut attribution = Attribution::default();
-        attribution.place(CgroupId(1), &format!("/docker/{ID}"));
-        let nothing = HashSet::new();
-        let at = |seconds: u64| BootNs(seconds * SECOND);
-        assert_eq!(attribution.long_absent(&nothing, at(10)), []);
-        assert_eq!(attribution.long_absent(&nothing, at(11)), []);
-        assert_eq!(attribution.long_absent(&HashSet::from([CgroupId(1)]), at(12)), []);
-        assert_eq!(attribution.long_absent(&nothing, at(13)), []);
-        assert_eq!(attribution.long_absent(&nothing, at(15)), [CgroupId(1)]);
-    }
-
-    #[test]
-    fn a_restart_is_a_new_run_and_inner_cgroups_belong_to_the_first() {
-        let mut attribution = Attribution::default();
-        let path = format!("/docker/{ID}");
-        let run = Run { container: ContainerId(ID.into()), cgroup: CgroupId(1) };
-        assert_eq!(attribution.place(CgroupId(1), &path), Placed::New(run.clone()));
-        assert_eq!(attribution.place(CgroupId(2), &format!("{path}/inner")), Placed::Inside(run.clone()));
-        assert_eq!(attribution.remove(CgroupId(2)), None);
-        assert_eq!(attribution.remove(CgroupId(1)), Some(run));
-        assert!(attribution.run(CgroupId(2)).is_none());
-        assert!(matches!(attribution.place(CgroupId(3), &path), Placed::New(_)));
-    }
-}
+mod tests;

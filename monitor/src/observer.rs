@@ -6,6 +6,7 @@ mod floods;
 mod host;
 mod inspections;
 mod options;
+mod whereabouts;
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
@@ -39,8 +40,8 @@ use inspections::{Inspections, Kind};
 pub use options::{ObserveError, Options, Totals};
 
 /// How long ordinary events may wait in their ring.
-const POLL: Duration = Duration::from_millis(20);
-/// When events were read that are too young to be handed out.
+const POLL: Duration = Duration::from_millis(40);
+/// When precious events were read that are too young to be handed out.
 const POLL_SOON: Duration = Duration::from_millis(3);
 /// How often the kernel's counters are read for losses.
 const CHECK_NS: u64 = SECOND;
@@ -60,6 +61,7 @@ pub struct Observer {
     hooks: Vec<HookState>,
     attribution: Attribution,
     inspections: Inspections,
+    whereabouts: whereabouts::Known,
     only: Option<ContainerId>,
     floods: Floods,
     queue: VecDeque<Observation>,
@@ -114,6 +116,7 @@ impl Observer {
             hooks: Vec::new(),
             attribution: Attribution::default(),
             inspections: Inspections::new(host, sockets),
+            whereabouts: whereabouts::Known::default(),
             only: options.only.clone(),
             floods: Floods::default(),
             queue: VecDeque::new(),
@@ -157,17 +160,22 @@ impl Observer {
         BootNs(clock::now().0.saturating_sub(SETTLE_NS))
     }
 
-    /// Waits for something to happen, at most until `due`; the observations in order. Cancel-safe.
-    pub async fn next(&mut self, due: Option<BootNs>) -> Vec<Observation> {
+    /// Waits for something to happen, at most until `due`. Cancel-safe.
+    pub async fn gather(&mut self, due: Option<BootNs>) {
+        self.inspections.release();
         if self.queue.is_empty() {
             self.wait(due).await;
         }
         self.read();
-        self.queue.drain(..).collect()
+    }
+
+    /// The next of what was gathered, in order.
+    pub fn next_gathered(&mut self) -> Option<Observation> {
+        self.queue.pop_front()
     }
 
     async fn wait(&mut self, due: Option<BootNs>) {
-        let poll = if self.rings.has_waiting() { POLL_SOON } else { POLL };
+        let poll = if self.rings.is_urgent() { POLL_SOON } else { POLL };
         let until_due = due.map_or(poll, |due| {
             Duration::from_nanos(due.since(self.horizon())).max(Duration::from_millis(1))
         });
@@ -192,13 +200,15 @@ impl Observer {
 
     fn read(&mut self) {
         let now = clock::now();
-        for event in self.rings.drain(now) {
+        self.rings.read();
+        while let Some(event) = self.rings.next_settled(now) {
             self.attribute(event);
         }
         self.totals.malformed = self.rings.malformed;
         if now.since(self.checked_at) >= CHECK_NS {
             self.checked_at = now;
             self.check_losses(now);
+            self.whereabouts.forget(now);
         }
     }
 
@@ -217,7 +227,8 @@ impl Observer {
     }
 
     fn inspect(&mut self, run: Run, kind: Kind) {
-        self.inspections.start(run, kind);
+        let at = self.whereabouts.of(&run);
+        self.inspections.start(run, at, kind);
     }
 
     fn learn(&mut self, learned: inspections::Learned) {

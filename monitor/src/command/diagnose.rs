@@ -100,7 +100,7 @@ async fn watch(
     let observer = live::observe(&args.host, Some(target.id.clone()), global)?;
     let epoch = observer.epoch;
     tracing::info!("watching container {}", target.id.short());
-    let mut pipeline = Pipeline::new(observer);
+    let mut pipeline = Pipeline::new(observer).telling_observations();
     // With --watch only an explicit limit ends it.
     let limit = if args.watch { args.timeout } else { Some(args.timeout.unwrap_or(WATCH)) };
     let at_the_latest: Option<Instant> = limit.map(|limit| Instant::now() + limit);

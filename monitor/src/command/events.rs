@@ -32,13 +32,13 @@ pub(super) fn run(args: &EventsArgs, global: Global, output: Output) -> Result<E
 }
 
 async fn stream(args: &EventsArgs, global: Global, output: Output) -> Result<Exit, Failure> {
-    let wanted = Wanted::new(args.target.as_ref(), &args.selection);
+    let wanted = Wanted::new(args.target.as_ref(), &args.selection, &args.host);
     let stopped = live::stopped();
     let observer = live::observe(&args.host, None, global)?;
     let mut printer =
         Printer { wanted, format: args.output, epoch: observer.epoch, output, held: BTreeMap::new() };
     tracing::info!("watching; stop with Ctrl-C");
-    let mut pipeline = Pipeline::new(observer);
+    let mut pipeline = Pipeline::new(observer).telling_observations();
     let stop = async {
         tokio::select! {
             () = stopped => {}

@@ -10,7 +10,6 @@ use super::{
     settings,
 };
 use crate::{
-    attribution,
     cli::{
         Global,
         args::{HostArgs, Selection},
@@ -72,7 +71,7 @@ pub(super) fn only_way() -> Result<Option<hooks::Kind>, Failure> {
     let Some(wanted) = std::env::var_os("GOMON_HOOKS") else { return Ok(None) };
     let kind = hooks::Kind::ALL.into_iter().find(|kind| wanted == kind.name());
     kind.map(Some)
-        .with_context(|| format!("GOMON_HOOKS is {wanted:?}, not fexit, tracepoint or raw"))
+        .with_context(|| format!("GOMON_HOOKS is {}, not fexit, tracepoint or raw", wanted.display()))
         .or_exit(Exit::Usage)
 }
 
@@ -119,12 +118,12 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn new(target: Option<&Target>, selection: &Selection) -> Self {
+    pub(super) fn new(target: Option<&Target>, selection: &Selection, args: &HostArgs) -> Self {
         // A process is asked for its container now: it may be gone when the first event comes.
         let target = match target {
             Some(Target::Pid(pid)) => {
-                let cgroups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-                let id = cgroups.lines().find_map(attribution::container_of);
+                let host = host(args).ok();
+                let id = host.and_then(|host| runtime::container_of_process(&host, *pid).ok().flatten());
                 Some(Target::NameOrId(id.map_or_else(|| format!("pid:{pid}"), |id| id.0)))
             }
             other => other.cloned(),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::host::Host;
-use crate::model::container::{ContainerId, Runtime};
+use crate::model::container::{ContainerId, Runtime, is_random};
 
 /// A place below the host's root where a runtime keeps bundles: `*` stands for one directory, `{id}` for the container's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Place {
             names.filter(|name| is_plain(name)).filter_map(move |name| {
                 let path = PathBuf::from(format!("{parent}{name}{after}"));
                 let there = has_config(host, &path);
-                there.then_some(BundleDirectory { id: ContainerId(name), path, runtime: self.runtime })
+                there.then(|| BundleDirectory { id: qualified(&name, &path), path, runtime: self.runtime })
             })
         })
     }
@@ -74,6 +74,9 @@ const WILDCARD_LIMIT: usize = 256;
 /// More containers than this in one place are not listed.
 const LIST_LIMIT: usize = 4096;
 
+/// Where containerd keeps its bundles, below a directory for each namespace.
+const CONTAINERD_TASKS: &str = "io.containerd.runtime.v2.task";
+
 const DEFAULT_PLACES: [(&str, Runtime); 11] = [
     ("/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/{id}", Runtime::Docker),
     ("/run/containerd/io.containerd.runtime.v2.task/moby/{id}", Runtime::Docker),
@@ -98,15 +101,22 @@ impl Default for Bundles {
 impl Bundles {
     /// The bundle of this container: the first place that has a `config.json` for it.
     pub fn find(&self, host: &Host, id: &ContainerId) -> Option<BundleDirectory> {
-        if !is_plain(&id.0) {
-            return None;
-        }
-        self.places.iter().find_map(|place| {
-            let (before, after) = place.pattern.split_once("{id}")?;
-            expand(host, before).into_iter().find_map(|parent| {
-                let path = PathBuf::from(format!("{parent}{}{after}", id.0));
+        self.with_word(host, id.plain()).find(|directory| directory.id == *id)
+    }
+
+    /// The bundles whose directory has this name.
+    pub(super) fn with_word<'h>(
+        &'h self,
+        host: &'h Host,
+        word: &'h str,
+    ) -> impl Iterator<Item = BundleDirectory> + 'h {
+        let places = self.places.iter().filter(move |_| is_plain(word));
+        places.flat_map(move |place| {
+            let (before, after) = place.pattern.split_once("{id}").unwrap_or_default();
+            expand(host, before).into_iter().filter_map(move |parent| {
+                let path = PathBuf::from(format!("{parent}{word}{after}"));
                 has_config(host, &path).then(|| BundleDirectory {
-                    id: id.clone(),
+                    id: qualified(word, &path),
                     path,
                     runtime: place.runtime,
                 })
@@ -137,7 +147,29 @@ impl Bundles {
     }
 }
 
-fn has_config(host: &Host, directory: &Path) -> bool {
+/// The id of the container with this word for a name: containerd's namespaces each have their own words.
+pub(super) fn qualified(word: &str, bundle: &Path) -> ContainerId {
+    let namespace = bundle.parent().and_then(Path::file_name).map(|name| name.to_string_lossy());
+    let is_containerds = bundle.ancestors().nth(2).is_some_and(|tasks| tasks.ends_with(CONTAINERD_TASKS));
+    match namespace {
+        Some(namespace) if is_containerds && !is_random(word) => ContainerId(format!("{namespace}/{word}")),
+        Some(_) | None => ContainerId(word.to_owned()),
+    }
+}
+
+/// Whose bundle lies there; `tool` is what executes it.
+pub(super) fn runtime_of(bundle: &Path, tool: Runtime) -> Runtime {
+    if bundle.ancestors().nth(2).is_some_and(|tasks| tasks.ends_with(CONTAINERD_TASKS)) {
+        let is_dockers = bundle.parent().is_some_and(|namespace| namespace.ends_with("moby"));
+        return if is_dockers { Runtime::Docker } else { Runtime::Containerd };
+    }
+    // CRI-O and podman share containers/storage; the annotations tell them apart.
+    let is_stored = bundle.ends_with("userdata")
+        && bundle.ancestors().nth(2).is_some_and(|parent| parent.ends_with("overlay-containers"));
+    if is_stored { Runtime::Podman } else { tool }
+}
+
+pub(super) fn has_config(host: &Host, directory: &Path) -> bool {
     host.locate(&directory.join("config.json")).is_ok()
 }
 
@@ -185,15 +217,16 @@ mod tests {
             "run/user/1000/containers/overlay-containers/eee/userdata",
         ]);
         let runtime = |id: &str| host.bundles.find(&host, &ContainerId(id.into())).map(|b| b.runtime);
-        assert_eq!(runtime("aaa"), Some(Runtime::Docker));
-        assert_eq!(runtime("bbb"), Some(Runtime::Containerd));
-        assert_eq!(runtime("ccc"), Some(Runtime::Docker));
+        assert_eq!(runtime("moby/aaa"), Some(Runtime::Docker));
+        assert_eq!(runtime("k8s.io/bbb"), Some(Runtime::Containerd));
+        assert_eq!(runtime("moby/ccc"), Some(Runtime::Docker));
         assert_eq!(runtime("ddd"), Some(Runtime::Podman));
         assert_eq!(runtime("eee"), Some(Runtime::Podman));
         assert_eq!(runtime("fff"), None);
+        assert_eq!(runtime("bbb"), None);
         let mut ids: Vec<_> = host.bundles.all(&host).into_iter().map(|b| b.id.0).collect();
         ids.sort();
-        assert_eq!(ids, ["aaa", "bbb", "ccc", "ddd", "eee"]);
+        assert_eq!(ids, ["ddd", "eee", "k8s.io/bbb", "moby/aaa", "moby/ccc"]);
         let counts: Vec<_> = host.bundles.survey(&host).into_iter().map(|(_, survey)| survey).collect();
         let bundles = |count| Survey::Bundles(count);
         assert_eq!(counts.get(..4), Some(&[bundles(1), bundles(1), bundles(1), Survey::Absent][..]));

@@ -30,6 +30,8 @@ const LIST_LIMIT: usize = 4096;
 pub(super) enum DockerError {
     #[error(transparent)]
     Read(#[from] HostError),
+    #[error("{0} is no id of Docker's")]
+    NotDockers(ContainerId),
     #[error("{} is not what dockerd writes", path.display())]
     Parse {
         path: PathBuf,
@@ -177,6 +179,9 @@ pub(super) fn read(
 }
 
 fn read_in(host: &Host, id: &ContainerId, data_root: PathBuf) -> Result<Container, DockerError> {
+    if !is_plain(&id.0) {
+        return Err(DockerError::NotDockers(id.clone()));
+    }
     let container: Container = parse(host, directory(&data_root, id).join("config.v2.json"))?;
     Ok(Container { data_root, ..container })
 }

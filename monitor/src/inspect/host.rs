@@ -63,6 +63,12 @@ impl Host {
         Self::new(Path::new("/"), Path::new("/proc"))
     }
 
+    /// The files as a process sees them.
+    pub(super) fn seen_from(&self, pid: u32) -> Option<Self> {
+        let view = Self::new(&self.process(&pid.to_string(), "root"), &self.proc).ok()?;
+        Some(Self { bundles: self.bundles.clone(), ..view })
+    }
+
     pub(super) fn root_stat(&self) -> Option<Stat> {
         fstat(&self.root).ok()
     }
@@ -106,8 +112,14 @@ impl Host {
         names(fd.as_fd(), 1).map(drop)
     }
 
+    /// The processes of the host.
+    pub(super) fn pids(&self) -> Vec<u32> {
+        let entries = std::fs::read_dir(&self.proc).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    }
+
     /// The cgroups of a process, one a line as in cgroups(7).
-    pub(crate) fn cgroups_of(&self, pid: u32) -> io::Result<String> {
+    pub(super) fn cgroups_of(&self, pid: u32) -> io::Result<String> {
         std::fs::read_to_string(self.process(&pid.to_string(), "cgroup"))
     }
 

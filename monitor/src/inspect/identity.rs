@@ -30,6 +30,10 @@ pub(super) fn identify(host: &Host, directory: &BundleDirectory, bundle: &Bundle
         let metadata: Option<Metadata> = serde_json::from_str(&stored.metadata).ok();
         identity.image = metadata.map(|metadata| metadata.image_name).unwrap_or_default();
     }
+    // What a person chose for an id is the name.
+    if identity.name.is_empty() && identity.pod.is_empty() && !directory.id.is_random() {
+        directory.id.plain().clone_into(&mut identity.name);
+    }
     identity
 }
 
@@ -58,7 +62,9 @@ fn from_annotations(annotations: &HashMap<String, String>, runtime: Runtime) -> 
             let cri_o = annotations.keys().any(|name| name.starts_with("io.kubernetes.cri-o."));
             if cri_o { Runtime::CriO } else { Runtime::Podman }
         }
-        (_, Runtime::Docker | Runtime::Containerd | Runtime::Unknown) => runtime,
+        (_, Runtime::Docker | Runtime::Containerd | Runtime::Runc | Runtime::Crun | Runtime::Unknown) => {
+            runtime
+        }
     };
     Identity {
         name: first(&["io.kubernetes.cri.container-name", "io.kubernetes.container.name", "nerdctl/name"]),

@@ -21,12 +21,16 @@ mod mounts;
 mod oci;
 mod passwd;
 mod root;
+mod running;
 mod script;
 mod source;
+mod states;
+mod teller;
 #[cfg(test)]
 mod testing;
 mod trust;
 mod versions;
+mod whereabouts;
 mod window;
 
 pub use bundle::{BundleDirectory, Bundles, Place, Survey};
@@ -34,21 +38,26 @@ pub use deadline::Deadline;
 pub(crate) use docker::identity as docker_identity;
 pub use host::{Host, HostError};
 pub(crate) use listing::{Listing, containers};
+pub(crate) use running::container_of;
+pub use whereabouts::{Cgroup, Whereabouts, of_cgroup};
 
 use self::{docker::Container, oci::Bundle, root::ContainerRoot};
-use crate::model::{
-    container::{ContainerId, Identity, Runtime},
-    fact::{Config, Fact, Known, Want},
+use crate::{
+    attribution,
+    model::{
+        container::{ContainerId, Identity, Runtime},
+        fact::{Config, Fact, Known, Want},
+    },
 };
 
 /// What can be learned of a container whose first program has not started: everything, from its bundle.
-pub fn at_birth(host: &Host, id: &ContainerId, deadline: Deadline) -> Vec<Fact> {
-    Subject::of(host, id, None, deadline).facts()
+pub fn at_birth(host: &Host, at: &Whereabouts, deadline: Deadline) -> Vec<Fact> {
+    Subject::of(host, at, None, deadline).facts()
 }
 
 /// What can be learned of a running container with a process `pid`.
-pub fn of_live(host: &Host, id: &ContainerId, pid: u32, deadline: Deadline) -> Vec<Fact> {
-    Subject::of(host, id, Some(pid), deadline).facts()
+pub fn of_live(host: &Host, at: &Whereabouts, pid: u32, deadline: Deadline) -> Vec<Fact> {
+    Subject::of(host, at, Some(pid), deadline).facts()
 }
 
 /// What can be learned of a Docker container that is not running: the facts and its last exit.
@@ -71,9 +80,9 @@ pub fn last_exit(host: &Host, id: &ContainerId) -> Option<Fact> {
 }
 
 /// The answer to a question about a container, through a process of it where one is known.
-pub fn answer(host: &Host, id: &ContainerId, pid: Option<u32>, want: &Want, deadline: Deadline) -> Fact {
+pub fn answer(host: &Host, at: &Whereabouts, pid: Option<u32>, want: &Want, deadline: Deadline) -> Fact {
     let Want::File(path) = want;
-    let file = match Subject::of(host, id, pid, deadline).root {
+    let file = match Subject::of(host, at, pid, deadline).root {
         Ok(root) => file::describe(&root, path),
         Err(reason) => Known::Unknown(reason),
     };
@@ -98,13 +107,14 @@ impl<'h> Subject<'h> {
 
     /// The bundle's word where it is still there. On a busy machine a container that fails at once is over by then; of one
     /// of Docker's there is what dockerd keeps until it is removed.
-    fn of(host: &'h Host, id: &ContainerId, pid: Option<u32>, deadline: Deadline) -> Self {
-        let subject = Self::from_bundle(host, id, pid, deadline);
+    fn of(host: &'h Host, at: &'h Whereabouts, pid: Option<u32>, deadline: Deadline) -> Self {
+        let host = at.files(host);
+        let subject = Self::from_bundle(host, at, pid, deadline);
         if subject.root.is_ok() {
             return subject;
         }
-        let Ok(container) = docker::read(host, id, None) else { return subject };
-        let kept = Self::from_docker(host, id, &container, deadline);
+        let Ok(container) = docker::read(host, &at.id, None) else { return subject };
+        let kept = Self::from_docker(host, &at.id, &container, deadline);
         if kept.root.is_ok() { kept } else { subject.named(container.identity()) }
     }
 
@@ -115,9 +125,13 @@ impl<'h> Subject<'h> {
         }
     }
 
-    fn from_bundle(host: &'h Host, id: &ContainerId, pid: Option<u32>, deadline: Deadline) -> Self {
-        let Some(directory) = host.bundles.find(host, id) else {
-            return Self::unknown(Runtime::Unknown, format!("no bundle of container {id} was found"));
+    fn from_bundle(host: &'h Host, at: &Whereabouts, pid: Option<u32>, deadline: Deadline) -> Self {
+        let Some(directory) = at.bundle(host) else {
+            let runtime = attribution::runtime_of(&at.cgroup);
+            let subject = Self::unknown(runtime, format!("no bundle of container {} was found", at.id));
+            let pod_uid = attribution::pod_uid(&at.cgroup).unwrap_or_default();
+            let identity = Identity { pod_uid, ..identity::unnamed(runtime) };
+            return subject.named(identity);
         };
         let bundle = match oci::read(host, &directory.path) {
             Ok(bundle) => bundle,

@@ -23,6 +23,8 @@ pub(super) struct Bundle {
     pub(super) root: PathBuf,
     pub(super) annotations: HashMap<String, String>,
     pub(super) ids: IdMaps,
+    /// `linux.cgroupsPath`; empty where the runtime chooses.
+    pub(super) cgroups_path: String,
 }
 
 /// A configuration that could not be read.
@@ -119,6 +121,7 @@ fn parse(bytes: &[u8], directory: &Path, path: PathBuf) -> Result<Bundle, OciErr
         root: directory.join(root.path),
         annotations: spec.annotations.unwrap_or_default(),
         ids: IdMaps { uids, gids: linux.gid_mappings.unwrap_or_default() },
+        cgroups_path: linux.cgroups_path,
     })
 }
 
@@ -270,6 +273,8 @@ impl From<MountSpec> for Mount {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 struct Linux {
+    #[serde(default)]
+    cgroups_path: String,
     uid_mappings: Option<Vec<IdMapping>>,
     gid_mappings: Option<Vec<IdMapping>>,
     namespaces: Option<Vec<Namespace>>,

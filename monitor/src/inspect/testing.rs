@@ -14,7 +14,7 @@ use crate::model::{
     fact::{File, FileFact, Known},
 };
 
-pub(super) const ID: &str = "c0ffee";
+pub(super) const ID: &str = "c0ffee0000000000000000000000000000000000000000000000000000000000";
 
 /// A host whose only container is [`ID`], with an empty root file system.
 pub(super) struct TestHost {

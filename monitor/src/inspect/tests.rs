@@ -19,7 +19,7 @@ const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 fn born(host: &TestHost) -> Vec<Fact> {
     host.bundle();
-    at_birth(&host.host, &TestHost::id(), Deadline::never())
+    at_birth(&host.host, &TestHost::id().into(), Deadline::never())
 }
 
 fn entrypoint(host: &TestHost) -> Entrypoint {
@@ -61,13 +61,13 @@ fn the_facts_come_in_the_order_of_their_urgency() {
 #[test]
 fn without_a_bundle_everything_is_unknown_and_says_why() {
     let host = TestHost::new();
-    let facts = at_birth(&host.host, &TestHost::id(), Deadline::never());
+    let facts = at_birth(&host.host, &TestHost::id().into(), Deadline::never());
     let Fact::Config(Known::Unknown(reason)) = &facts[1] else { panic!("{facts:?}") };
     assert_eq!(reason, &format!("no bundle of container {ID} was found"));
     let broken = host.path(&format!("run/containers/storage/overlay-containers/{ID}/userdata"));
     fs::create_dir_all(&broken).unwrap();
     fs::write(broken.join("config.json"), "{\"process\":").unwrap();
-    let facts = at_birth(&host.host, &TestHost::id(), Deadline::never());
+    let facts = at_birth(&host.host, &TestHost::id().into(), Deadline::never());
     let Fact::Config(Known::Unknown(reason)) = &facts[1] else { panic!("{facts:?}") };
     assert!(reason.contains("config.json is not a container configuration: EOF"), "{reason}");
 }
@@ -76,7 +76,7 @@ fn without_a_bundle_everything_is_unknown_and_says_why() {
 fn an_inspection_out_of_time_says_so_fact_by_fact() {
     let host = TestHost::new().file("/app/x", "x");
     host.bundle();
-    let facts = at_birth(&host.host, &TestHost::id(), Deadline::after(Duration::ZERO));
+    let facts = at_birth(&host.host, &TestHost::id().into(), Deadline::after(Duration::ZERO));
     assert!(matches!(&facts[3], Fact::Libc(Known::Unknown(reason)) if reason.contains("out of time")));
     assert!(matches!(&facts[1], Fact::Config(Known::Is(_))));
 }
@@ -244,7 +244,7 @@ fn a_question_is_answered_for_the_file_it_names() {
     let host = TestHost::new().file("/data/y", "");
     host.bundle();
     let want = |path: &str| {
-        answer(&host.host, &TestHost::id(), None, &Want::File(path.to_owned()), Deadline::never())
+        answer(&host.host, &TestHost::id().into(), None, &Want::File(path.to_owned()), Deadline::never())
     };
     assert!(matches!(want("/data/y"), Fact::File { file: Known::Is(FileFact::Present(_)), .. }));
     assert!(matches!(want("/data/z"), Fact::File { file: Known::Is(FileFact::Absent { .. }), .. }));
@@ -305,11 +305,11 @@ fn a_dead_docker_container_is_read_from_its_layers() {
 fn a_birth_or_a_question_that_comes_too_late_is_answered_from_what_dockerd_keeps() {
     let host = TestHost::new();
     dead_container(&host, "app");
-    let born = at_birth(&host.host, &TestHost::id(), Deadline::never());
+    let born = at_birth(&host.host, &TestHost::id().into(), Deadline::never());
     assert!(matches!(&born[0], Fact::Identity(identity) if identity.name == "web"), "{born:?}");
     assert!(matches!(&born[2], Fact::Entrypoint(Known::Is(entrypoint)) if entrypoint.file.get().is_some()));
     let asked = Want::File("/app/x".to_owned());
-    let answer = answer(&host.host, &TestHost::id(), None, &asked, Deadline::never());
+    let answer = answer(&host.host, &TestHost::id().into(), None, &asked, Deadline::never());
     assert!(
         matches!(&answer, Fact::File { file: Known::Is(file), .. } if file.present().is_some()),
         "{answer:?}"

@@ -92,10 +92,7 @@ impl Hierarchy {
             }
             let Ok(metadata) = fs::symlink_metadata(&directory) else { continue };
             found.push((CgroupId(metadata.ino()), self.path_of(&directory)));
-            let Ok(entries) = fs::read_dir(&directory) else { continue };
-            waiting.extend(
-                entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()),
-            );
+            waiting.extend(directories(&directory));
         }
         (found, false)
     }
@@ -106,11 +103,27 @@ impl Hierarchy {
         format!("/{}", below.display())
     }
 
-    /// The processes of a cgroup, in the host's pid namespace.
+    /// The processes of a cgroup, in the host's pid namespace; of one that has none of its own those of the first cgroup
+    /// below it that has some. On v2 only the lowest ones have any where controllers are handed down.
     pub fn processes(&self, path: &str) -> Vec<u32> {
-        let file = self.mount.join(path.trim_start_matches('/')).join("cgroup.procs");
-        fs::read_to_string(file).unwrap_or_default().lines().filter_map(|line| line.parse().ok()).collect()
+        const LOOKED_AT: usize = 64;
+        let mut waiting = vec![self.mount.join(path.trim_start_matches('/'))];
+        for _ in 0..LOOKED_AT {
+            let Some(directory) = waiting.pop() else { break };
+            let listed = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+            let found: Vec<u32> = listed.lines().filter_map(|line| line.parse().ok()).collect();
+            if !found.is_empty() {
+                return found;
+            }
+            waiting.extend(directories(&directory));
+        }
+        Vec::new()
     }
+}
+
+fn directories(parent: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ const fn raw(programs: &'static [Program]) -> Way {
     Way { kind: Kind::Raw, since: "5.8", programs }
 }
 
-/// Open(2) has a number of its own on x86_64 only.
+/// `open(2)` has a number of its own on `x86_64` only.
 #[cfg(target_arch = "x86_64")]
 mod calls {
     use super::{Program, behind, fexit};

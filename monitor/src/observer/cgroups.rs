@@ -6,7 +6,8 @@ use monitor_common::limits::MAX_CGROUPS;
 
 use super::{Observer, RESCAN_NS, inspections::Kind};
 use crate::{
-    attribution::Placed,
+    attribution::{Placed, Proof, Question},
+    inspect::{self, Whereabouts},
     kernel::load::HookState,
     model::{
         container::{CgroupId, Run},
@@ -20,7 +21,7 @@ impl Observer {
     pub(super) fn attribute(&mut self, event: Event) {
         match &event.kind {
             EventKind::CgroupMade { path, .. } => {
-                self.place(event.cgroup, &path.clone(), event.at, true);
+                self.place(event.cgroup, &path.clone(), event.at, Some(event.task.pid));
                 self.tell(event);
             }
             EventKind::CgroupRemoved { .. } => {
@@ -28,7 +29,7 @@ impl Observer {
                 self.tell(event);
                 self.floods.forget(cgroup);
                 if let Some(run) = self.attribution.remove(cgroup) {
-                    self.queue.push_back(Observation::Vanished { run, at });
+                    self.vanish(run, at);
                 }
             }
             EventKind::ExecFailed { .. }
@@ -86,16 +87,39 @@ impl Observer {
         let present: HashSet<CgroupId> = found.iter().map(|(id, _)| *id).collect();
         for cgroup in self.attribution.long_absent(&present, at) {
             if let Some(run) = self.attribution.remove(cgroup) {
-                self.queue.push_back(Observation::Vanished { run, at });
+                self.vanish(run, at);
             }
         }
         for (id, path) in found {
-            self.place(id, &path, at, false);
+            self.place(id, &path, at, None);
         }
     }
 
-    fn place(&mut self, cgroup: CgroupId, path: &str, at: BootNs, from_birth: bool) {
-        match self.attribution.place(cgroup, path) {
+    fn vanish(&mut self, run: Run, at: BootNs) {
+        self.whereabouts.gone(run.clone(), at);
+        self.queue.push_back(Observation::Vanished { run, at });
+    }
+
+    /// Whose the cgroup is by the files and processes beside it. The process that made it is known at its birth.
+    fn look(&self, path: &str, question: &Question, maker: Option<u32>) -> (Proof, Option<Whereabouts>) {
+        let first_of = |path: &str| self.hierarchy.processes(path).first().copied();
+        let cgroup = inspect::Cgroup {
+            path,
+            question,
+            maker,
+            member: maker.is_none().then(|| first_of(path)).flatten(),
+            neighbour: question.within.as_ref().and_then(|run| first_of(self.attribution.path(run)?)),
+        };
+        inspect::of_cgroup(self.inspections.host(), cgroup)
+    }
+
+    /// `maker` is the process that has made the cgroup just now.
+    fn place(&mut self, cgroup: CgroupId, path: &str, at: BootNs, maker: Option<u32>) {
+        let from_birth = maker.is_some();
+        let question = self.attribution.question(cgroup, path);
+        let (proof, found) =
+            question.map_or((Proof::Nothing, None), |question| self.look(path, &question, maker));
+        match self.attribution.place(cgroup, path, proof) {
             Placed::Host => {
                 self.ignored.insert(cgroup);
             }
@@ -104,11 +128,17 @@ impl Observer {
                 self.queue.push_back(Observation::Appeared { run, at, from_birth });
             }
             Placed::Inside(_) => {}
-            Placed::New(run) if self.only.as_ref().is_some_and(|only| *only != run.container) => {
+            Placed::New { run, .. } if self.only.as_ref().is_some_and(|only| *only != run.container) => {
                 self.attribution.remove(cgroup);
                 self.ignored.insert(cgroup);
             }
-            Placed::New(run) => {
+            Placed::New { run, gone } => {
+                if let Some(gone) = gone {
+                    self.vanish(gone, at);
+                }
+                if let Some(found) = found {
+                    self.whereabouts.know(run.clone(), found);
+                }
                 let from_birth = from_birth && self.saw_births_at(at);
                 self.queue.push_back(Observation::Appeared { run: run.clone(), at, from_birth });
                 let pid = self.hierarchy.processes(path).first().copied().filter(|_| !from_birth);

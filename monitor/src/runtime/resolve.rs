@@ -4,7 +4,10 @@ use std::{fmt, io};
 
 use super::Listed;
 use crate::{
-    cli::{args::Selection, target::Target},
+    cli::{
+        args::Selection,
+        target::{Target, begins},
+    },
     model::{
         container::{ContainerId, Runtime},
         text::inert,
@@ -91,13 +94,15 @@ pub fn resolve(
             let of_runtime: Vec<_> = selected().filter(|one| one.identity.runtime == *runtime).collect();
             by_id(id, &of_runtime)
         }
-        Some(Target::Pod { namespace, pod, container }) => {
+        Some(target @ Target::Pod { namespace, pod, container }) => {
             let wanted = Selection {
                 namespace: Some(namespace.clone()),
                 pod: Some(pod.clone()),
                 container: container.clone(),
             };
-            selected().filter(|one| is_selected(&wanted, one) && !one.is_sandbox()).collect()
+            // An id that a person chose in a namespace of containerd reads like a pod.
+            let fits = |one: &&Listed| is_selected(&wanted, one) || one.id.0 == target.to_string();
+            selected().filter(|one| fits(one) && !one.is_sandbox()).collect()
         }
     };
     match sole(&fits) {
@@ -128,18 +133,20 @@ fn by_name_or_id<'l>(text: &str, pool: &[&'l Listed]) -> Vec<&'l Listed> {
         .unwrap_or_else(|| by_id(text, pool))
 }
 
+/// The whole id, else all of it that a person chose: two namespaces may have the same word.
 fn by_full_id<'l>(text: &str, pool: &[&'l Listed]) -> Vec<&'l Listed> {
-    pool.iter().copied().filter(|one| one.id.0.eq_ignore_ascii_case(text)).collect()
+    let with = |is: &dyn Fn(&ContainerId) -> bool| pool.iter().copied().filter(|one| is(&one.id)).collect();
+    let whole: Vec<_> = with(&|id| id.0.eq_ignore_ascii_case(text));
+    if whole.is_empty() { with(&|id| id.plain().eq_ignore_ascii_case(text)) } else { whole }
 }
 
-/// A full id, else its beginning, which has to be hexadecimal.
+/// A full id, else its beginning.
 fn by_id<'l>(text: &str, pool: &[&'l Listed]) -> Vec<&'l Listed> {
     let full = by_full_id(text, pool);
-    if !full.is_empty() || text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if !full.is_empty() {
         return full;
     }
-    let begins = |one: &&Listed| one.id.0.get(..text.len()).is_some_and(|id| id.eq_ignore_ascii_case(text));
-    pool.iter().copied().filter(|one| !one.is_sandbox()).filter(begins).collect()
+    pool.iter().copied().filter(|one| !one.is_sandbox() && begins(&one.id, text)).collect()
 }
 
 /// The only one; or of several lives of one container of a pod, the one that runs.
@@ -234,10 +241,8 @@ fn wanted(target: Option<&Target>, selection: &Selection) -> String {
 }
 
 fn searched(listed: &[Listed]) -> String {
-    const RUNTIMES: [Runtime; 5] =
-        [Runtime::Docker, Runtime::Containerd, Runtime::CriO, Runtime::Podman, Runtime::Unknown];
     let candidates = || listed.iter().filter(|one| !one.is_sandbox());
-    let counts: Vec<String> = RUNTIMES
+    let counts: Vec<String> = Runtime::ALL
         .into_iter()
         .filter_map(|runtime| {
             let count = candidates().filter(|one| one.identity.runtime == runtime).count();

@@ -35,6 +35,11 @@ fn world() -> Vec<Listed> {
         // An earlier life of the same container.
         listed("d2", Runtime::CriO, "shop/cart-2/app", false),
         listed("redis-1", Runtime::Containerd, "", true),
+        // Words of two namespaces of containerd, and of runc.
+        listed("default/cache", Runtime::Containerd, "cache", true),
+        listed("other/cache", Runtime::Containerd, "cache", true),
+        listed("batch", Runtime::Runc, "batch", true),
+        listed("batch@/other/batch", Runtime::Runc, "batch", true),
     ]
 }
 
@@ -96,6 +101,14 @@ fn a_target_is_one_container_or_none_or_ambiguous() {
         ("podman://aa11", Err(0)),
         ("containerd://redis-1", Ok("redis-1")),
         ("cri-o://d", Ok("d1")),
+        // A word that a person chose, and what tells it from its namesake.
+        ("cache", Err(2)),
+        ("default/cache", Ok("default/cache")),
+        ("containerd://other/cache", Ok("other/cache")),
+        ("containerd://cache", Err(2)),
+        ("batch", Ok("batch")),
+        ("runc://batch@/other/batch", Ok("batch@/other/batch")),
+        ("batch@/other/batch", Ok("batch@/other/batch")),
         // Pods.
         ("shop/pay-1", Err(2)),
         ("shop/pay-1/app", Ok("c1")),
@@ -144,8 +157,8 @@ fn told(target: &str, listed: &[Listed]) -> String {
 fn what_is_not_found_says_what_was_searched_and_what_is_near() {
     assert_eq!(
         told("apj", &world()),
-        "no container fits \"apj\"; searched the names and ids of 9 containers \
-         (docker 3, containerd 3, cri-o 2, podman 1); did you mean \"app\" or \"api\"?"
+        "no container fits \"apj\"; searched the names and ids of 13 containers \
+         (docker 3, containerd 5, cri-o 2, podman 1, runc 2); did you mean \"app\" or \"api\"?"
     );
     let near = told("shop/cart", &world());
     assert!(near.ends_with("; did you mean \"shop/cart-2\" or \"shop/pay-1\"?"), "{near}");

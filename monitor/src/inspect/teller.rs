@@ -1,0 +1,158 @@
+//! What the processes beside a container tell about it: `runc` and `crun` while they start it, containerd's shim and
+//! conmon while it runs. Reads their command lines, nothing else.
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    bundle::BundleDirectory,
+    host::Host,
+    whereabouts::{directory, is_word},
+};
+use crate::{attribution, model::container::Runtime};
+
+const COMMAND_LINE_LIMIT_BYTES: u64 = 64 << 10;
+/// Between a process of a container and what watches over the container there are seldom more.
+const GENERATIONS: usize = 16;
+
+/// A process that knows a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Teller {
+    pub(super) pid: u32,
+    pub(super) uid: u32,
+    told: Told,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Told {
+    /// This container, and no other.
+    One { id: String, bundle: PathBuf, tool: Runtime },
+    /// A container of this pod: their bundles lie side by side.
+    Neighbour { bundle: PathBuf },
+}
+
+impl Teller {
+    /// The bundles that the cgroup may be of.
+    pub(super) fn bundles(&self, cgroup: &str) -> Vec<BundleDirectory> {
+        match &self.told {
+            Told::One { id, bundle, tool } => vec![directory(id, bundle.clone(), *tool)],
+            Told::Neighbour { bundle } => {
+                let Some(tasks) = bundle.parent() else { return Vec::new() };
+                let words = attribution::words(cgroup).into_iter().filter(|(word, _)| is_word(word));
+                words.map(|(word, _)| directory(word, tasks.join(word), Runtime::Containerd)).collect()
+            }
+        }
+    }
+}
+
+/// The ancestors of a container's process that know a container, the nearest first.
+pub(super) fn above(host: &Host, pid: u32) -> impl Iterator<Item = Teller> + '_ {
+    let parents = std::iter::successors(parent(host, pid), |pid| parent(host, *pid));
+    parents.take(GENERATIONS).filter_map(|pid| of_process(host, pid))
+}
+
+/// The process itself, where it is an OCI runtime at work or watches over a container.
+pub(super) fn of_process(host: &Host, pid: u32) -> Option<Teller> {
+    let process = pid.to_string();
+    let mut line = Vec::new();
+    let file = File::open(host.process(&process, "cmdline")).ok()?;
+    file.take(COMMAND_LINE_LIMIT_BYTES).read_to_end(&mut line).ok()?;
+    let line = String::from_utf8_lossy(&line);
+    let args: Vec<&str> = line.split_terminator('\0').collect();
+    let cwd = || fs::read_link(host.process(&process, "cwd")).ok();
+    let told = of_command(&args, cwd)?;
+    let uid = fs::metadata(host.process(&process, "")).ok()?.uid();
+    Some(Teller { pid, uid, told })
+}
+
+fn of_command(args: &[&str], cwd: impl Fn() -> Option<PathBuf>) -> Option<Told> {
+    let (program, args) = args.split_first()?;
+    let name = program.rsplit('/').next().unwrap_or_default();
+    let value = |names: &[&str]| {
+        args.iter().enumerate().find_map(|(at, arg)| match arg.split_once('=') {
+            Some((name, value)) if names.contains(&name) => Some(value),
+            _ if names.contains(arg) => args.get(at + 1).copied(),
+            _ => None,
+        })
+    };
+    let bundle = |path: Option<&str>| match path.map(Path::new) {
+        Some(path) if path.is_absolute() => Some(path.to_owned()),
+        Some(path) => Some(cwd()?.join(path)),
+        None => cwd(),
+    };
+    if name.starts_with("containerd-shim") {
+        return Some(Told::Neighbour { bundle: bundle(None)? });
+    }
+    let (id, bundle, tool) = if name == "conmon" {
+        (value(&["-c", "--cid"])?, bundle(Some(value(&["-b", "--bundle"])?))?, Runtime::Podman)
+    } else {
+        let tool = tool(name)?;
+        args.iter().find(|arg| matches!(**arg, "create" | "run" | "restore"))?;
+        (*args.last()?, bundle(value(&["-b", "--bundle"]))?, tool)
+    };
+    is_word(id).then(|| Told::One { id: id.to_owned(), bundle, tool })
+}
+
+fn tool(name: &str) -> Option<Runtime> {
+    let tools = [("runc", Runtime::Runc), ("crun", Runtime::Crun)];
+    tools.into_iter().find_map(|(tool, runtime)| name.ends_with(tool).then_some(runtime))
+}
+
+fn parent(host: &Host, pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(host.process(&pid.to_string(), "status")).ok()?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()?;
+    (parent > 1).then_some(parent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(line: &str) -> Option<Told> {
+        let args: Vec<&str> = line.split(' ').collect();
+        of_command(&args, || Some(PathBuf::from("/here")))
+    }
+
+    fn one(id: &str, bundle: &str, tool: Runtime) -> Told {
+        Told::One { id: id.to_owned(), bundle: PathBuf::from(bundle), tool }
+    }
+
+    #[test]
+    fn command_lines_of_runtimes_name_the_container_and_its_bundle() {
+        let (runc, crun) = (Runtime::Runc, Runtime::Crun);
+        for (line, expected) in [
+            ("runc run web", Some(one("web", "/here", runc))),
+            ("/usr/sbin/runc --root /x run -d --bundle /b web", Some(one("web", "/b", runc))),
+            ("runc --systemd-cgroup create --bundle=sub web", Some(one("web", "/here/sub", runc))),
+            (
+                "runc --root /run/containerd/runc/default --log-format json create --bundle /t/default/redis --pid-file \
+                 /t/init.pid redis",
+                Some(one("redis", "/t/default/redis", runc)),
+            ),
+            (
+                "/usr/bin/crun --root /run/user/1000/crun --log-format=json create --bundle /s/ab/userdata --pid-file /p ab",
+                Some(one("ab", "/s/ab/userdata", crun)),
+            ),
+            (
+                "/usr/bin/conmon --api-version 1 -c ab -u ab -r /usr/bin/crun -b /s/ab/userdata -p /p -n web",
+                Some(one("ab", "/s/ab/userdata", Runtime::Podman)),
+            ),
+            (
+                "/usr/bin/containerd-shim-runc-v2 -namespace k8s.io -id ab -address /c.sock",
+                Some(Told::Neighbour { bundle: PathBuf::from("/here") }),
+            ),
+            ("runc --root /x delete --force web", None),
+            ("runc init", None),
+            ("runc run ../web", None),
+            ("/lib/systemd/systemd --user", None),
+            ("bash -c runc", None),
+        ] {
+            assert_eq!(told(line), expected, "{line}");
+        }
+        assert_eq!(of_command(&[], || None), None);
+    }
+}
