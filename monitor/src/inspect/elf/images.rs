@@ -185,7 +185,7 @@ mod tests {
         }
         assert_eq!(images.lock().by_file.len(), MAX_IMAGES);
         assert!(images.lock().find((identity(1_999), Depth::Linking)).is_some());
-        assert!(images.lock().find((identity(0), Depth::Linking)).is_none());
+        assert!(images.lock().find((identity(0), Depth::Linking)).is_none(), "the oldest went first");
         for inode in 0..200 {
             images.lock().keep((identity(inode), Depth::Program), image(200 << 10));
         }
