@@ -188,10 +188,9 @@ fn is_on(host: &Host, id: &ContainerId) -> bool {
 fn view_of(host: &Host, pid: u32) -> Option<Host> {
     let namespace = |process: &str| fs::metadata(host.process(process, "ns/mnt")).ok().map(|of| of.ino());
     let own = namespace(&pid.to_string())?;
-    if namespace("1").is_none_or(|hosts| hosts == own) {
-        return None;
-    }
-    host.seen_from(pid)
+    // Not every gomon may look at PID 1.
+    let hosts = namespace("1").or_else(|| namespace("self"))?;
+    if hosts == own { None } else { host.seen_from(pid) }
 }
 
 /// As `Whereabouts` of a bundle that some process named.
