@@ -51,7 +51,9 @@ fn an_inner_container_is_judged_under_its_own_name_and_the_outer_one_is_not_blam
     }
     let shared = tempfile::tempdir().unwrap();
     install(&root().join("app/probe.glibc"), &shared.path().join("root/app/probe.glibc"), 0o755);
-    fs::create_dir(shared.path().join("root/proc")).unwrap();
+    for mount in ["proc", "dev"] {
+        fs::create_dir(shared.path().join("root").join(mount)).unwrap();
+    }
     let agent = Agent::start();
     let outer = Outer::start(shared.path());
     let around = format!("/docker/{}", outer.container.id());

@@ -59,7 +59,10 @@ impl Bundle {
                 "capabilities": capabilities
             },
             "root": {"path": root(), "readonly": true},
-            "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+            "mounts": [
+                {"destination": "/proc", "type": "proc", "source": "proc"},
+                {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]},
+            ],
             "linux": {"namespaces": namespaces},
         });
         Self { dir, id: id.to_owned(), config }.written()
