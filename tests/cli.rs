@@ -101,7 +101,7 @@ fn check_doctor(report: &serde_json::Value, code: Option<i32>) {
         "agent-socket",
     ];
     if cfg!(feature = "kernel") {
-        wanted.extend(["hook:sched_process_exec", "hook:sys_exit"]);
+        wanted.extend(["hook:sched_process_exec", "hook:open_and_exec"]);
     }
     for name in wanted {
         assert_eq!(names.iter().filter(|found| **found == name).count(), 1, "{name}: {names:?}");

@@ -3,7 +3,7 @@
 #[path = "tidy/sources.rs"]
 mod sources;
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use gomon::patterns::CATALOGUE;
 use sources::{Source, documents, named, root, rust};
@@ -211,4 +211,21 @@ fn no_paths_or_hosts_of_one_machine() {
         offences.extend(found.map(|word| format!("{path}: {word}")));
     }
     none(&offences, "the tree says nothing about the machine that it was made on");
+}
+
+#[test]
+fn links_of_pages_lead_somewhere() {
+    let mut offences = Vec::new();
+    for (path, text) in documents() {
+        if Path::new(&path).extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
+            if !root().join(&path).with_file_name(target).exists() {
+                offences.push(format!("{path}: {target}"));
+            }
+        }
+    }
+    none(&offences, "a link leads nowhere");
 }

@@ -2,10 +2,12 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod limits;
 pub mod offsets;
 pub mod path;
 pub mod probe;
+pub mod recent;
 pub mod record;
 pub mod signal;
 pub mod tls;

@@ -10,8 +10,10 @@ pub const CGROUP_PATH_BYTES: usize = 512;
 pub const COMM_BYTES: usize = 16;
 
 /// Ring for rare, precious events: failed execs, OOM kills, signals, exits of container inits, cgroups.
-pub const PRECIOUS_RING_BYTES: u32 = 1 << 20;
+pub const PRECIOUS_RING_BYTES: u32 = 2 << 20;
 /// Ring for everything else.
 pub const ORDINARY_RING_BYTES: u32 = 2 << 20;
 /// Cgroups whose class the kernel side remembers. Beyond it an unknown cgroup counts as watched: dearer, never blind.
 pub const MAX_CGROUPS: u32 = 16_384;
+/// Budgets that the kernel side keeps at once, one for each cgroup, probe and lane; the longest unused goes first.
+pub const MAX_BUDGETS: u32 = 8_192;

@@ -107,6 +107,16 @@ fn ends<const N: usize>(tail: u64, suffix: &[u8; N]) -> bool {
     tail >> (64 - 8 * N) == word_of(suffix, 0)
 }
 
+/// One of the word's bytes is a dot.
+#[inline(always)]
+fn has_dot(word: u64) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    const DOTS: u64 = u64::from_le_bytes([b'.'; 8]);
+    let zero_where_dot = word ^ DOTS;
+    zero_where_dot.wrapping_sub(ONES) & !zero_where_dot & HIGH != 0
+}
+
 /// `.so.` somewhere in the last sixteen bytes.
 #[inline(always)]
 fn is_versioned_library(last: u64, before: u64) -> bool {
@@ -137,8 +147,12 @@ pub fn classify(path: &PathBuffer, len: usize) -> PathClass {
     if !matches!(by_place, PathClass::Other) {
         return by_place;
     }
-    let last = tail(path, len, 0);
-    if ends(last, b".so") || is_versioned_library(last, tail(path, len, 8)) {
+    let (last, before) = (tail(path, len, 0), tail(path, len, 8));
+    // Every other class has a dot there, and most paths have none.
+    if !has_dot(last) && !has_dot(before) {
+        return PathClass::Other;
+    }
+    if ends(last, b".so") || is_versioned_library(last, before) {
         return PathClass::SharedLibrary;
     }
     if ends(last, b".crt") || ends(last, b".pem") || ends(last, b".key") || ends(last, b".cert") {
@@ -288,6 +302,8 @@ mod tests {
             ("/tmp/x", Temporary),
             ("/tmp", Other),
             ("/", Other),
+            ("/etc/nothing/here/at/all", Other),
+            ("/a/.so/at/the/beginning/of/a/path", Other),
             ("", Other),
         ] {
             assert_eq!(class(path), want, "{path}");

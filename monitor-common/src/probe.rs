@@ -14,11 +14,12 @@ pub enum Probe {
     CgroupMade = 7,
     CgroupRemoved = 8,
     TlsAlert = 9,
+    Flood = 10,
 }
 
 impl Probe {
     /// All probes in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ExecFailed,
         Self::Exec,
         Self::Open,
@@ -29,6 +30,7 @@ impl Probe {
         Self::CgroupMade,
         Self::CgroupRemoved,
         Self::TlsAlert,
+        Self::Flood,
     ];
 
     /// The name in metrics, recordings and messages.
@@ -45,6 +47,7 @@ impl Probe {
             Self::CgroupMade => "cgroup_made",
             Self::CgroupRemoved => "cgroup_removed",
             Self::TlsAlert => "tls_alert",
+            Self::Flood => "flood",
         }
     }
 
@@ -69,12 +72,23 @@ pub enum Tally {
     LostRingFull = 3,
     /// Its memory could not be read.
     LostUnreadable = 4,
+    /// Its cgroup had used up its [budget](crate::budget).
+    LostFlood = 5,
 }
 
 impl Tally {
     /// All tallies in the order of their numbers.
-    pub const ALL: [Self; 5] =
-        [Self::Seen, Self::Filtered, Self::Submitted, Self::LostRingFull, Self::LostUnreadable];
+    pub const ALL: [Self; TALLIES] = [
+        Self::Seen,
+        Self::Filtered,
+        Self::Submitted,
+        Self::LostRingFull,
+        Self::LostUnreadable,
+        Self::LostFlood,
+    ];
+
+    /// Those that an event is lost by.
+    pub const LOSSES: [Self; 3] = [Self::LostRingFull, Self::LostUnreadable, Self::LostFlood];
 
     /// The value of the metric label `result`.
     #[must_use]
@@ -85,17 +99,24 @@ impl Tally {
             Self::Submitted => "submitted",
             Self::LostRingFull => "lost_ring_full",
             Self::LostUnreadable => "lost_unreadable",
+            Self::LostFlood => "lost_flood",
         }
     }
 }
 
-/// Entries of the per-CPU counter array: one for each probe and tally.
-pub const COUNTERS: u32 = 10 * 5;
+/// Kinds of tallies.
+pub const TALLIES: usize = 6;
 
-/// Where the counter of a probe and tally stands in the array.
+/// The most programs that serve one probe at once, each with its own counters.
+pub const PROGRAMS: u32 = 3;
+
+/// Entries of the per-CPU counter array: one for each probe and program, with all tallies in it.
+pub const COUNTERS: u32 = 11 * PROGRAMS;
+
+/// Where the tallies of a probe and program stand in the array.
 #[must_use]
-pub const fn counter_index(probe: Probe, tally: Tally) -> u32 {
-    probe as u32 * 5 + tally as u32
+pub const fn counter_index(probe: Probe, program: u32) -> u32 {
+    probe as u32 * PROGRAMS + program
 }
 
 #[cfg(test)]
@@ -107,7 +128,8 @@ mod tests {
         for (kind, probe) in (0_u32..).zip(Probe::ALL) {
             assert_eq!(Probe::from_kind(kind), Some(probe));
         }
-        assert_eq!(Probe::from_kind(10), None);
-        assert_eq!(counter_index(Probe::TlsAlert, Tally::LostUnreadable), COUNTERS - 1);
+        assert_eq!(Probe::from_kind(11), None);
+        assert_eq!(counter_index(Probe::Flood, PROGRAMS - 1), COUNTERS - 1);
+        assert!(Tally::ALL.iter().enumerate().all(|(at, tally)| *tally as usize == at));
     }
 }

@@ -51,10 +51,10 @@ pub struct Exec {
     pub interpreter: [u8; PATH_BYTES],
 }
 
-/// The return of open(2), openat(2) or openat2(2).
+/// The return of open(2), openat(2) or openat2(2), all but the path.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Open {
+pub struct OpenHead {
     pub header: Header,
     /// File descriptor, or negative errno.
     pub result: i32,
@@ -63,6 +63,13 @@ pub struct Open {
     /// The number of a [`crate::path::PathClass`].
     pub class: u32,
     pub reserved: u32,
+}
+
+/// The whole of it. In the ring it ends with the path's NUL.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Open {
+    pub head: OpenHead,
     pub path: [u8; PATH_BYTES],
 }
 
@@ -138,4 +145,15 @@ pub struct TlsAlert {
     pub fd: u32,
     /// The number of bytes written.
     pub length: u32,
+}
+
+/// A cgroup used up its budget of a probe's events; the rest of the window's are kept back. The header's task made the
+/// first one.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Flood {
+    pub header: Header,
+    /// The number of the [`crate::probe::Probe`] whose events are kept back.
+    pub probe: u32,
+    pub reserved: u32,
 }

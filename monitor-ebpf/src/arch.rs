@@ -1,9 +1,12 @@
-//! System call numbers and where their arguments lie when the call returns.
+//! System call numbers, and where arguments and result lie when the call returns.
 
-/// The registers that a probe needs, read while the call returns: the arguments are still there.
+use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
+
+/// A system call that returns. Its arguments are still in the saved registers.
 pub(crate) struct Syscall {
-    pub(crate) number: u64,
     regs: *const Regs,
+    /// What it returns: not negative, or a negative errno.
+    pub(crate) result: i64,
 }
 
 #[cfg(bpf_target_arch = "x86_64")]
@@ -18,7 +21,7 @@ mod native {
     pub(crate) const OPENAT2: u64 = 437;
 
     /// # Safety
-    /// `regs` must be the argument of `sys_exit`.
+    /// `regs` must be saved user registers that the verifier knows as such.
     #[inline(always)]
     pub(crate) unsafe fn number(regs: *const Regs) -> u64 {
         // SAFETY: the verifier knows the pointer's type and checks the access.
@@ -26,7 +29,15 @@ mod native {
     }
 
     /// # Safety
-    /// `regs` must be the argument of `sys_exit`.
+    /// `regs` must be saved user registers that the verifier knows as such.
+    #[inline(always)]
+    pub(crate) unsafe fn result(regs: *const Regs) -> i64 {
+        // SAFETY: as above.
+        unsafe { (*regs).rax as i64 }
+    }
+
+    /// # Safety
+    /// `regs` must be saved user registers that the verifier knows as such.
     #[inline(always)]
     pub(crate) unsafe fn argument(regs: *const Regs, n: u32) -> u64 {
         // SAFETY: as above.
@@ -59,7 +70,7 @@ mod native {
     pub(crate) const OPENAT2: u64 = 437;
 
     /// # Safety
-    /// `regs` must be the argument of `sys_exit`.
+    /// `regs` must be saved user registers that the verifier knows as such.
     #[inline(always)]
     pub(crate) unsafe fn number(regs: *const Regs) -> u64 {
         // SAFETY: the verifier knows the pointer's type and checks the access.
@@ -67,7 +78,15 @@ mod native {
     }
 
     /// # Safety
-    /// `regs` must be the argument of `sys_exit`.
+    /// `regs` must be saved user registers that the verifier knows as such.
+    #[inline(always)]
+    pub(crate) unsafe fn result(regs: *const Regs) -> i64 {
+        // SAFETY: as above.
+        unsafe { (*regs).regs[0] as i64 }
+    }
+
+    /// # Safety
+    /// `regs` must be saved user registers that the verifier knows as such.
     #[inline(always)]
     pub(crate) unsafe fn argument(regs: *const Regs, n: u32) -> u64 {
         // SAFETY: as above. The return value has replaced x0.
@@ -85,17 +104,40 @@ pub(crate) use native::{EXECVE, EXECVEAT, OPEN, OPENAT, OPENAT2, Regs, WRITE};
 
 impl Syscall {
     /// # Safety
-    /// `regs` must be the first argument of the `sys_exit` tracepoint.
+    /// `regs` must be saved user registers that the verifier knows as such.
     #[inline(always)]
-    pub(crate) unsafe fn returning(regs: *const Regs) -> Self {
-        // SAFETY: passed on.
-        Self { number: unsafe { native::number(regs) }, regs }
+    pub(crate) unsafe fn returning(regs: *const Regs, result: i64) -> Self {
+        Self { regs, result }
+    }
+
+    /// The call that the current task returns from, where nothing hands over its registers. From 5.15.
+    #[inline(always)]
+    pub(crate) fn current() -> Self {
+        // SAFETY: the helpers take and give pointers that the verifier follows; a task always has user registers,
+        // if only the empty ones of a kernel thread.
+        unsafe {
+            let regs = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const Regs;
+            Self { regs, result: native::result(regs) }
+        }
+    }
+
+    /// The same call, where its result is known from elsewhere.
+    #[inline(always)]
+    pub(crate) fn with_result(self, result: i64) -> Self {
+        Self { result, ..self }
+    }
+
+    /// Which call it is.
+    #[inline(always)]
+    pub(crate) fn number(&self) -> u64 {
+        // SAFETY: `regs` came in through `returning` or `current`.
+        unsafe { native::number(self.regs) }
     }
 
     /// The `n`th argument, 0 to 2.
     #[inline(always)]
     pub(crate) fn argument(&self, n: u32) -> u64 {
-        // SAFETY: `regs` came in through `returning`.
+        // SAFETY: as above.
         unsafe { native::argument(self.regs, n) }
     }
 }

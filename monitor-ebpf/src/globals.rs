@@ -20,6 +20,10 @@ static HIERARCHY: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 static VICTIM_IS_TASK: Global<u32> = Global::new(1);
 
+/// 1: the kernel hands out the current task with its type (`bpf_get_current_task_btf`, from 5.11).
+#[unsafe(no_mangle)]
+static TASK_IS_TYPED: Global<u32> = Global::new(0);
+
 /// The offset of a member, or `None` where this kernel has none.
 #[inline(always)]
 pub(crate) fn offset(which: Offset) -> Option<usize> {
@@ -41,4 +45,9 @@ pub(crate) fn hierarchy() -> u32 {
 #[inline(always)]
 pub(crate) fn victim_is_task() -> bool {
     VICTIM_IS_TASK.load() != 0
+}
+
+#[inline(always)]
+pub(crate) fn task_is_typed() -> bool {
+    TASK_IS_TYPED.load() != 0
 }

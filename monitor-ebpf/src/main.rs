@@ -3,6 +3,7 @@
 #![no_main]
 
 mod arch;
+mod budget;
 mod cgroup;
 mod counters;
 mod globals;

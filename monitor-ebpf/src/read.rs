@@ -8,19 +8,78 @@ use monitor_common::offsets::Offset;
 
 use crate::globals::offset;
 
-/// A pointer into kernel memory, as an address.
-pub(crate) type Kernel = u64;
-
-/// Reads a `T` at `base` plus the offset of a member.
-#[inline(always)]
-pub(crate) fn member<T>(base: Kernel, which: Offset) -> Option<T> {
-    let at = base + offset(which)? as u64;
-    value(at)
+/// A pointer into kernel memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Kernel {
+    address: u64,
+    /// The verifier knows what it points to: members are read with plain loads, which fail by giving zero. Otherwise a
+    /// helper reads them, at twenty times the price.
+    is_typed: bool,
 }
 
-/// Reads a `T` of kernel memory.
+/// A member that is read whole.
+///
+/// # Safety
+/// Any bits are a valid value.
+pub(crate) unsafe trait Scalar: Copy {}
+// SAFETY: integers.
+unsafe impl Scalar for u32 {}
+// SAFETY: integers.
+unsafe impl Scalar for i32 {}
+// SAFETY: integers.
+unsafe impl Scalar for u64 {}
+// SAFETY: integers.
+unsafe impl Scalar for i64 {}
+
+impl Kernel {
+    /// An argument of the traced function or tracepoint, or what a helper of a known type gave.
+    #[inline(always)]
+    pub(crate) fn typed(address: u64) -> Self {
+        Self { address, is_typed: true }
+    }
+
+    #[inline(always)]
+    pub(crate) fn untyped(address: u64) -> Self {
+        Self { address, is_typed: false }
+    }
+
+    #[inline(always)]
+    pub(crate) fn address(self) -> u64 {
+        self.address
+    }
+
+    /// The address of a member.
+    #[inline(always)]
+    fn at(self, which: Offset) -> Option<u64> {
+        Some(self.address.wrapping_add(offset(which)? as u64))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get<T: Scalar>(self, which: Offset) -> Option<T> {
+        let at = self.at(which)?;
+        if self.is_typed {
+            // SAFETY: the verifier checks pointer and offset against the type; a bad address reads as zero.
+            return Some(unsafe { (at as *const T).read_volatile() });
+        }
+        value(at)
+    }
+
+    /// A member that is a pointer.
+    #[inline(always)]
+    pub(crate) fn follow(self, which: Offset) -> Option<Self> {
+        Some(Self { address: self.get(which)?, ..self })
+    }
+
+    /// A member that is an array of bytes.
+    #[inline(always)]
+    pub(crate) fn bytes<const N: usize>(self, which: Offset) -> Option<[u8; N]> {
+        value(self.at(which)?)
+    }
+}
+
+/// Reads a `T` of kernel memory at an address.
 #[inline(always)]
-pub(crate) fn value<T>(at: Kernel) -> Option<T> {
+pub(crate) fn value<T>(at: u64) -> Option<T> {
     // SAFETY: the helper checks the address and fails instead of faulting.
     unsafe { bpf_probe_read_kernel(at as *const T) }.ok()
 }
@@ -48,7 +107,7 @@ pub(crate) unsafe fn user_string<const N: usize>(at: u64, into: *mut [u8; N]) ->
 /// # Safety
 /// `into` must be valid for `N` bytes of writing.
 #[inline(always)]
-pub(crate) unsafe fn kernel_string<const N: usize>(at: Kernel, into: *mut [u8; N]) -> Option<usize> {
+pub(crate) unsafe fn kernel_string<const N: usize>(at: u64, into: *mut [u8; N]) -> Option<usize> {
     // SAFETY: the caller vouches for `into`; the helper checks `at`.
     let read = unsafe { bpf_probe_read_kernel_str(into.cast(), N as u32, at as *const _) };
     usize::try_from(read).ok()

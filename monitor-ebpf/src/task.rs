@@ -1,58 +1,59 @@
 //! What a `task_struct` tells: ids, names, parent, exit status, memory.
 
-use aya_ebpf::helpers::generated::bpf_get_current_task;
+use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf};
 use monitor_common::{limits::COMM_BYTES, offsets::Offset};
 
 use crate::{
-    globals::offset,
-    read::{Kernel, member, value},
+    globals::{offset, task_is_typed},
+    read::{Kernel, value},
 };
 
 /// The current task.
 #[inline(always)]
 pub(crate) fn current() -> Kernel {
-    // SAFETY: a helper without arguments.
-    unsafe { bpf_get_current_task() }
+    // SAFETY: helpers without arguments.
+    unsafe {
+        if task_is_typed() {
+            Kernel::typed(bpf_get_current_task_btf() as u64)
+        } else {
+            Kernel::untyped(bpf_get_current_task())
+        }
+    }
 }
 
 #[inline(always)]
 pub(crate) fn tgid(task: Kernel) -> u32 {
-    member(task, Offset::TaskTgid).unwrap_or(0)
+    task.get(Offset::TaskTgid).unwrap_or(0)
 }
 
 #[inline(always)]
 pub(crate) fn tid(task: Kernel) -> u32 {
-    member(task, Offset::TaskPid).unwrap_or(0)
+    task.get(Offset::TaskPid).unwrap_or(0)
 }
 
 #[inline(always)]
 pub(crate) fn comm(task: Kernel) -> [u8; COMM_BYTES] {
-    member(task, Offset::TaskComm).unwrap_or([0; COMM_BYTES])
+    task.bytes(Offset::TaskComm).unwrap_or([0; COMM_BYTES])
 }
 
 #[inline(always)]
 pub(crate) fn parent_tgid(task: Kernel) -> u32 {
-    match member::<Kernel>(task, Offset::TaskRealParent) {
-        Some(parent) => tgid(parent),
-        None => 0,
-    }
+    task.follow(Offset::TaskRealParent).map_or(0, tgid)
 }
 
 /// The process id in the task's innermost pid namespace: `task->signal->pids[PIDTYPE_TGID]->numbers[level].nr`.
 #[inline(always)]
 pub(crate) fn ns_tgid(task: Kernel) -> Option<u32> {
-    let signal: Kernel = member(task, Offset::TaskSignal)?;
-    let pid: Kernel = member(signal, Offset::SignalTgid)?;
-    let level: u32 = member(pid, Offset::PidLevel)?;
+    let pid = task.follow(Offset::TaskSignal)?.follow(Offset::SignalTgid)?;
+    let level: u32 = pid.get(Offset::PidLevel)?;
     let upid = offset(Offset::PidNumbers)? as u64 + u64::from(level) * offset(Offset::UpidSize)? as u64;
-    value(pid + upid)
+    value(pid.address().wrapping_add(upid))
 }
 
 /// No other thread of the process is left (`signal->live` is 0 in `sched_process_exit` of the last one).
 #[inline(always)]
 pub(crate) fn is_last_thread(task: Kernel) -> bool {
-    let live: Option<i32> =
-        member::<Kernel>(task, Offset::TaskSignal).and_then(|signal| member(signal, Offset::SignalLive));
+    let live: Option<i32> = task.follow(Offset::TaskSignal).and_then(|signal| signal.get(Offset::SignalLive));
     match live {
         Some(live) => live == 0,
         // Without the count the leader's end stands for the process's.
@@ -63,18 +64,18 @@ pub(crate) fn is_last_thread(task: Kernel) -> bool {
 /// As wait(2) returns it.
 #[inline(always)]
 pub(crate) fn exit_status(task: Kernel) -> i32 {
-    member(task, Offset::TaskExitCode).unwrap_or(0)
+    task.get(Offset::TaskExitCode).unwrap_or(0)
 }
 
 /// The system call came through the 32-bit entry, whose numbers mean something else (`TS_COMPAT`).
 #[inline(always)]
 pub(crate) fn in_compat_syscall(task: Kernel) -> bool {
     const TS_COMPAT: u32 = 2;
-    member::<u32>(task, Offset::TaskStatus).is_some_and(|status| status & TS_COMPAT != 0)
+    task.get::<u32>(Offset::TaskStatus).is_some_and(|status| status & TS_COMPAT != 0)
 }
 
 /// Resident pages of one kind; -1 if unknown. The counter is approximate: per-CPU parts are not added.
 #[inline(always)]
 pub(crate) fn resident_pages(task: Kernel, kind: Offset) -> i64 {
-    member::<Kernel>(task, Offset::TaskMm).filter(|&mm| mm != 0).and_then(|mm| member(mm, kind)).unwrap_or(-1)
+    task.follow(Offset::TaskMm).filter(|mm| mm.address() != 0).and_then(|mm| mm.get(kind)).unwrap_or(-1)
 }

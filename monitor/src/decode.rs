@@ -37,7 +37,7 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
     let kind = match probe {
         Probe::ExecFailed => exec_failed(read(bytes, probe)?),
         Probe::Exec => exec(read(bytes, probe)?),
-        Probe::Open => open(read(bytes, probe)?)?,
+        Probe::Open => open(bytes)?,
         Probe::OomKill => oom_kill(read(bytes, probe)?),
         Probe::SignalSent => signal_sent(read(bytes, probe)?),
         Probe::SignalDelivered => signal_delivered(read(bytes, probe)?),
@@ -53,6 +53,11 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         Probe::TlsAlert => {
             let record: &record::TlsAlert = read(bytes, probe)?;
             EventKind::TlsRefused { fd: record.fd }
+        }
+        Probe::Flood => {
+            let record: &record::Flood = read(bytes, probe)?;
+            let of = Probe::from_kind(record.probe).ok_or(DecodeError::Kind(record.probe))?;
+            EventKind::Flooded { probe: of.name().to_owned() }
         }
     };
     Ok(Event {
@@ -87,11 +92,16 @@ fn exec(record: &record::Exec) -> EventKind {
     }
 }
 
-fn open(record: &record::Open) -> Result<EventKind, DecodeError> {
-    let class = PathClass::from_number(record.class).ok_or(DecodeError::Class(record.class))?;
-    let result =
-        if record.result < 0 { Err(Errno(record.result.saturating_neg())) } else { Ok(record.result) };
-    Ok(EventKind::Open { path: text(&record.path), class, result, flags: record.flags })
+/// The record ends behind its path.
+fn open(bytes: &[u8]) -> Result<EventKind, DecodeError> {
+    let short = DecodeError::Short { probe: Probe::Open.name(), len: bytes.len() };
+    let Ok((head, path)) = record::OpenHead::ref_from_prefix(bytes) else { return Err(short) };
+    if !path.contains(&0) {
+        return Err(short);
+    }
+    let class = PathClass::from_number(head.class).ok_or(DecodeError::Class(head.class))?;
+    let result = if head.result < 0 { Err(Errno(head.result.saturating_neg())) } else { Ok(head.result) };
+    Ok(EventKind::Open { path: text(path), class, result, flags: head.flags })
 }
 
 fn oom_kill(record: &record::OomKill) -> EventKind {
@@ -191,13 +201,26 @@ mod tests {
     }
 
     #[test]
+    fn an_open_ends_with_its_path_and_every_cut_of_it_is_an_error() {
+        let mut record = record::Open::new_zeroed();
+        record.head.header.kind = Probe::Open as u32;
+        record.path[..5].copy_from_slice(b"/a.so");
+        let whole = size_of::<record::OpenHead>() + 6;
+        for len in 0..whole {
+            assert!(event(&record.as_bytes()[..len]).is_err(), "{len} bytes decoded");
+        }
+        let EventKind::Open { path, .. } = event(&record.as_bytes()[..whole]).unwrap().kind else { panic!() };
+        assert_eq!(path, "/a.so");
+    }
+
+    #[test]
     fn an_unknown_kind_or_class_is_an_error() {
         let mut record = failed_exec();
         record.header.kind = 99;
         assert_eq!(event(record.as_bytes()), Err(DecodeError::Kind(99)));
         let mut open = record::Open::new_zeroed();
-        open.header.kind = Probe::Open as u32;
-        open.class = 77;
+        open.head.header.kind = Probe::Open as u32;
+        open.head.class = 77;
         assert_eq!(event(open.as_bytes()), Err(DecodeError::Class(77)));
     }
 

@@ -98,6 +98,12 @@ impl Engine {
                 }
                 self.losses.push((*at, *count));
             }
+            Observation::KeptBack { run, at, count, .. } => {
+                if let Some(case) = self.cases.get_mut(run) {
+                    case.now = case.now.max(*at);
+                    case.kept_back += count;
+                }
+            }
             Observation::Blind { probe, why, .. } => {
                 self.blind.insert(probe.clone(), why.clone());
             }
@@ -119,6 +125,7 @@ impl Engine {
             EventKind::Exec { .. }
             | EventKind::Open { .. }
             | EventKind::SignalDelivered { .. }
+            | EventKind::Flooded { .. }
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => {}
         }
@@ -130,11 +137,8 @@ impl Engine {
     }
 
     fn ask_pending(&mut self, until: BootNs, step: &mut Step) {
-        while let Some((due, run)) = self.pending.first().cloned() {
-            if due > until {
-                break;
-            }
-            self.pending.pop_first();
+        while self.pending.first().is_some_and(|(due, _)| *due <= until) {
+            let Some((due, run)) = self.pending.pop_first() else { break };
             let gone_since = self.cases.get(&run).and_then(|case| case.vanished_at);
             if gone_since.is_some_and(|gone| self.now.since(gone) >= KEEP_VANISHED_NS) {
                 self.let_go(&run);
@@ -168,12 +172,13 @@ impl Engine {
         }
     }
 
+    #[expect(clippy::expect_used, reason = "an entry would copy the key of every event")]
     fn case_mut(&mut self, run: &Run, at: BootNs) -> &mut Case {
         if !self.cases.contains_key(run) {
             self.make_room();
+            self.cases.insert(run.clone(), Case::new(run.clone(), at, self.host.clone()));
         }
-        let host = &self.host;
-        self.cases.entry(run.clone()).or_insert_with(|| Case::new(run.clone(), at, host.clone()))
+        self.cases.get_mut(run).expect("it was there or was put there")
     }
 
     fn make_room(&mut self) {

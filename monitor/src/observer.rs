@@ -2,6 +2,7 @@
 //! failures.
 
 mod cgroups;
+mod floods;
 mod host;
 mod inspections;
 mod options;
@@ -19,7 +20,7 @@ use crate::{
     kernel::{
         cgroupfs::Hierarchy,
         clock,
-        counters::{Counters, Ignored},
+        counters::{self, Budgets, Counters, Ignored},
         hooks::HOOKS,
         load::{self, HookState, Outcome},
         programs::{self, Books},
@@ -33,13 +34,14 @@ use crate::{
     },
     runtime,
 };
+use floods::Floods;
 pub use host::host_facts;
 use inspections::{Inspections, Kind};
 pub use options::{ObserveError, Options, Totals};
 
 /// How long ordinary events may wait in their ring.
-const POLL: Duration = Duration::from_millis(20);
-/// When events were read that are too young to be handed out.
+const POLL: Duration = Duration::from_millis(40);
+/// When precious events were read that are too young to be handed out.
 const POLL_SOON: Duration = Duration::from_millis(3);
 /// How often the kernel's counters are read for losses.
 const CHECK_NS: u64 = SECOND;
@@ -54,12 +56,14 @@ pub struct Observer {
     wake: AsyncFd<std::os::fd::OwnedFd>,
     counters: Counters,
     ignored: Ignored,
+    budgets: Budgets,
     hierarchy: Hierarchy,
     hooks: Vec<HookState>,
     attribution: Attribution,
     inspections: Inspections,
     whereabouts: whereabouts::Known,
     only: Option<ContainerId>,
+    floods: Floods,
     queue: VecDeque<Observation>,
     lost: [u64; Probe::ALL.len()],
     /// By hook.
@@ -96,6 +100,7 @@ impl Observer {
         let rings = Rings::open(&mut ebpf)?;
         let counters = Counters::open(&mut ebpf).ok_or(ObserveError::Map("COUNTERS"))?;
         let ignored = Ignored::open(&mut ebpf).ok_or(ObserveError::Map("IGNORED_CGROUPS"))?;
+        let budgets = Budgets::open(&mut ebpf).ok_or(ObserveError::Map("BUDGETS"))?;
         let wake = rings.wake_fd().map_err(ObserveError::Wait)?;
         // SAFETY: an owned descriptor stays open until it is dropped with the registration.
         let wake = unsafe { AsyncFd::register(wake) }.map_err(|error| ObserveError::Wait(error.into()))?;
@@ -106,12 +111,14 @@ impl Observer {
             wake,
             counters,
             ignored,
+            budgets,
             hierarchy,
             hooks: Vec::new(),
             attribution: Attribution::default(),
             inspections: Inspections::new(host, sockets),
             whereabouts: whereabouts::Known::default(),
             only: options.only.clone(),
+            floods: Floods::default(),
             queue: VecDeque::new(),
             lost: [0; Probe::ALL.len()],
             missed: [0; HOOKS.len()],
@@ -125,7 +132,7 @@ impl Observer {
         observer.queue.push_back(Observation::Host { at: now, host: host_facts() });
         // The host's cgroups are set aside before the first event can come; what appears meanwhile is found again.
         observer.scan(now);
-        observer.hooks = load::attach_all(&mut observer.ebpf, &btf);
+        observer.hooks = load::attach_all(&mut observer.ebpf, &btf, options.only_way);
         observer.attached_at = clock::now();
         drop(btf);
         host::give_memory_back();
@@ -153,17 +160,22 @@ impl Observer {
         BootNs(clock::now().0.saturating_sub(SETTLE_NS))
     }
 
-    /// Waits for something to happen, at most until `due`; the observations in order. Cancel-safe.
-    pub async fn next(&mut self, due: Option<BootNs>) -> Vec<Observation> {
+    /// Waits for something to happen, at most until `due`. Cancel-safe.
+    pub async fn gather(&mut self, due: Option<BootNs>) {
+        self.inspections.release();
         if self.queue.is_empty() {
             self.wait(due).await;
         }
         self.read();
-        self.queue.drain(..).collect()
+    }
+
+    /// The next of what was gathered, in order.
+    pub fn next_gathered(&mut self) -> Option<Observation> {
+        self.queue.pop_front()
     }
 
     async fn wait(&mut self, due: Option<BootNs>) {
-        let poll = if self.rings.has_waiting() { POLL_SOON } else { POLL };
+        let poll = if self.rings.is_urgent() { POLL_SOON } else { POLL };
         let until_due = due.map_or(poll, |due| {
             Duration::from_nanos(due.since(self.horizon())).max(Duration::from_millis(1))
         });
@@ -188,7 +200,8 @@ impl Observer {
 
     fn read(&mut self) {
         let now = clock::now();
-        for event in self.rings.drain(now) {
+        self.rings.read();
+        while let Some(event) = self.rings.next_settled(now) {
             self.attribute(event);
         }
         self.totals.malformed = self.rings.malformed;
@@ -245,7 +258,9 @@ impl Observer {
 
     fn check_losses(&mut self, at: BootNs) {
         for (before, probe) in self.lost.iter_mut().zip(Probe::ALL) {
-            let lost = self.counters.lost(probe);
+            let tallies = self.counters.of(probe);
+            let lost = counters::tally(&tallies, Tally::LostRingFull)
+                + counters::tally(&tallies, Tally::LostUnreadable);
             if lost > *before {
                 let count = lost - *before;
                 self.queue.push_back(Observation::Lost { at, probe: probe.name().to_owned(), count });
@@ -253,12 +268,14 @@ impl Observer {
             *before = lost;
         }
         self.check_misses(at);
+        self.follow_floods(at);
     }
 
     /// Runs that the kernel left out are losses of the program's first probe; nobody knows which event it was.
     fn check_misses(&mut self, at: BootNs) {
         for (state, before) in self.hooks.iter().zip(&mut self.missed) {
-            let missed = programs::books(&self.ebpf, state.hook).map_or(0, |books| books.missed);
+            let books = state.programs().iter().filter_map(|program| programs::books(&self.ebpf, program));
+            let missed = books.map(|books| books.missed).sum();
             let (Some(probe), true) = (state.hook.probes.first(), missed > *before) else { continue };
             let (probe, count) = (probe.name().to_owned(), missed - *before);
             self.queue.push_back(Observation::Lost { at, probe, count });
@@ -271,7 +288,7 @@ impl Observer {
         let mut reasons = Vec::new();
         for state in &self.hooks {
             let Outcome::Blind(why) = &state.outcome else { continue };
-            reasons.push(format!("{}: {why}", state.hook.program));
+            reasons.push(format!("{}: {why}", state.hook.name));
             for probe in state.hook.probes {
                 let probe = probe.name().to_owned();
                 self.queue.push_back(Observation::Blind { at, probe, why: why.clone() });
@@ -285,10 +302,8 @@ impl Observer {
 
     /// The kernel's books on each attached program.
     pub fn books(&self) -> Vec<(&'static str, Books)> {
-        let attached = self.hooks.iter().filter(|state| state.is_attached());
-        attached
-            .filter_map(|state| Some((state.hook.program, programs::books(&self.ebpf, state.hook)?)))
-            .collect()
+        let running = self.hooks.iter().flat_map(HookState::programs);
+        running.filter_map(|program| Some((program.name, programs::books(&self.ebpf, program)?))).collect()
     }
 
     /// Inspections that ended since the last call.
@@ -303,7 +318,10 @@ impl Observer {
 
     /// The kernel's counters by probe and tally.
     pub fn tallies(&self) -> Vec<(Probe, Tally, u64)> {
-        let each = Probe::ALL.into_iter().flat_map(|probe| Tally::ALL.map(|tally| (probe, tally)));
-        each.map(|(probe, tally)| (probe, tally, self.counters.get(probe, tally))).collect()
+        let each = Probe::ALL.into_iter().map(|probe| (probe, self.counters.of(probe)));
+        each.flat_map(|(probe, of_probe)| {
+            Tally::ALL.map(|tally| (probe, tally, counters::tally(&of_probe, tally)))
+        })
+        .collect()
     }
 }

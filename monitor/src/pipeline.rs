@@ -39,7 +39,11 @@ pub struct Pipeline {
     engine: Engine,
     recorder: Option<Recorder<Box<dyn Write + Send>>>,
     shared: Option<Shared>,
+    /// Whether the observations themselves come out, too.
+    tells_observations: bool,
     refreshed_at: BootNs,
+    /// When what is being taken was gathered.
+    taken_at: BootNs,
     told: Told,
 }
 
@@ -58,7 +62,9 @@ impl Pipeline {
             engine: Engine::new(),
             recorder: None,
             shared: None,
+            tells_observations: false,
             refreshed_at: BootNs(0),
+            taken_at: BootNs(0),
             told: Told::default(),
         }
     }
@@ -67,6 +73,13 @@ impl Pipeline {
     #[must_use]
     pub fn recording(mut self, recorder: Recorder<Box<dyn Write + Send>>) -> Self {
         self.recorder = Some(recorder);
+        self
+    }
+
+    /// What is observed comes out of it, beside what changed.
+    #[must_use]
+    pub fn telling_observations(mut self) -> Self {
+        self.tells_observations = true;
         self
     }
 
@@ -95,8 +108,9 @@ impl Pipeline {
     /// Waits for something to happen and takes it through. An error is the recording's: it cannot be written.
     pub async fn turn(&mut self) -> io::Result<Vec<Output>> {
         let mut out = Vec::new();
-        let observations = self.observer.next(self.engine.next_due()).await;
-        for observation in observations {
+        self.observer.gather(self.engine.next_due()).await;
+        self.taken_at = clock::now();
+        while let Some(observation) = self.observer.next_gathered() {
             self.take(observation, &mut out)?;
         }
         // Only when something waits for time to pass, or to show that the pipeline lives.
@@ -132,7 +146,7 @@ impl Pipeline {
         if let Some(shared) = &self.shared {
             shared.observe(&observation);
             if let Observation::Happened { event, .. } = &observation {
-                let latency = Duration::from_nanos(clock::now().since(event.at));
+                let latency = Duration::from_nanos(self.taken_at.since(event.at));
                 shared.metrics(|metrics| metrics.received(event.kind.probe(), latency));
             }
             for change in &step.changes {
@@ -142,7 +156,9 @@ impl Pipeline {
                 shared.diagnosed(diagnosis, &identity);
             }
         }
-        out.push(Output::Observed(observation));
+        if self.tells_observations {
+            out.push(Output::Observed(observation));
+        }
         out.extend(step.changes.into_iter().map(Output::Changed));
         Ok(())
     }

@@ -11,6 +11,7 @@
 )]
 
 mod commands;
+mod floods;
 mod identity;
 mod metrics;
 mod patterns;

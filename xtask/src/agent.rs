@@ -25,7 +25,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(10);
 const STOP: Duration = Duration::from_secs(10);
 
 /// The profile that gomon is built with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Profile {
     /// What the tests run: compiles in half the time.
     Dev,
@@ -64,9 +65,15 @@ pub(crate) struct Agent {
 }
 
 impl Start {
-    /// Starts the agent and waits until it sees. Must be called on the main thread, whose end ends the agent.
+    /// Builds the agent, starts it and waits until it sees.
     pub(crate) fn run(self) -> Result<Agent> {
         let program = build(self.profile)?;
+        say::progress(format_args!("starting {} agent", program.display()));
+        self.launch(program)
+    }
+
+    /// Starts a gomon that is built, and waits. Must be called on the main thread, whose end ends the agent.
+    pub(crate) fn launch(self, program: PathBuf) -> Result<Agent> {
         let address = match self.listen {
             Some(address) => address,
             None => {
@@ -76,7 +83,6 @@ impl Start {
         let dir = cache::dir(self.task)?;
         let log = dir.join("agent.log");
         let file = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
-        say::progress(format_args!("starting {} agent --listen {address}", program.display()));
         let mut command = process::tied(&program);
         command.args(["agent", "--listen", &address.to_string()]);
         // A real agent keeps its own socket.
@@ -126,9 +132,14 @@ impl Agent {
         Ok(Metrics::new(http::get_ok(self.address, "/metrics")?))
     }
 
+    /// `None` after its end.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// The most memory that was resident at a time; what /proc does not tell is `None`.
     pub(crate) fn peak_resident_bytes(&self) -> Option<f64> {
-        let pid = self.child.as_ref()?.id();
+        let pid = self.pid()?;
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib * 1024.0)
@@ -143,7 +154,8 @@ impl Drop for Agent {
     }
 }
 
-fn build(profile: Profile) -> Result<PathBuf> {
+/// Where the binary is.
+pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
     say::progress(format_args!("building gomon ({} profile)", profile.name()));
     let mut build = workspace::cargo();
     build.args(["build", "--quiet", "--package", "monitor", "--bin", "gomon"]);

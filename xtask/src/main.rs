@@ -1,6 +1,7 @@
-//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario | churn | soak`.
+//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario | churn | soak | bench`.
 
 mod agent;
+mod bench;
 mod cache;
 mod churn;
 mod command;
@@ -52,6 +53,11 @@ enum Task {
     Churn(churn::Options),
     /// Measure: everyday Docker activity that is healthy; checks that gomon finds nothing in it
     Soak(soak::Options),
+    /// Measure: what gomon costs beside nothing, beside empty programs and beside other tools
+    Bench(bench::Options),
+    /// The process that the bench measures
+    #[command(hide = true)]
+    BenchWorker(bench::WorkerArguments),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +79,8 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Scenario(options) => return scenario::run(&options),
         Task::Churn(options) => return churn::run(options),
         Task::Soak(options) => return soak::run(options),
+        Task::Bench(options) => return bench::run(&options),
+        Task::BenchWorker(arguments) => bench::work(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

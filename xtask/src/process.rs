@@ -24,10 +24,19 @@ pub(crate) fn tied(program: &Path) -> Command {
 }
 
 /// Sends SIGTERM and waits; kills the child only when it does not end in time.
-pub(crate) fn stop(mut child: Child, name: &str, patience: Duration) {
+pub(crate) fn stop(child: Child, name: &str, patience: Duration) {
+    end(child, Signal::TERM, name, patience);
+}
+
+/// The same with SIGINT, on which a tool of the command line prints what it still holds.
+pub(crate) fn interrupt(child: Child, name: &str, patience: Duration) {
+    end(child, Signal::INT, name, patience);
+}
+
+fn end(mut child: Child, signal: Signal, name: &str, patience: Duration) {
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         // It may have ended by itself in the meantime.
-        let _ = kill_process(pid, Signal::TERM);
+        let _ = kill_process(pid, signal);
     }
     let ended = wait_until(patience, || !matches!(child.try_wait(), Ok(None)));
     if !ended {

@@ -4,6 +4,7 @@ pub(crate) mod apt;
 mod bpf_linker;
 pub(crate) mod go;
 mod packages;
+pub(crate) mod peers;
 mod promtool;
 mod rust_src;
 mod tracefs;

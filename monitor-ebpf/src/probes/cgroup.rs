@@ -10,7 +10,7 @@ use monitor_common::{
 
 use crate::{
     cgroup,
-    counters::count,
+    counters::Book,
     globals::hierarchy,
     read::{Kernel, kernel_string},
     ring::{Lane, emit},
@@ -20,13 +20,13 @@ use crate::{
 
 #[btf_tracepoint(function = "cgroup_mkdir")]
 pub(crate) fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
-    changed(Probe::CgroupMade, ctx.arg(0), ctx.arg(1));
+    changed(Probe::CgroupMade, Kernel::typed(ctx.arg(0)), ctx.arg(1));
     0
 }
 
 #[btf_tracepoint(function = "cgroup_rmdir")]
 pub(crate) fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
-    if let Some(id) = changed(Probe::CgroupRemoved, ctx.arg(0), ctx.arg(1)) {
+    if let Some(id) = changed(Probe::CgroupRemoved, Kernel::typed(ctx.arg(0)), ctx.arg(1)) {
         cgroup::forget(id);
     }
     0
@@ -34,17 +34,17 @@ pub(crate) fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
 
 /// Emits the change; the cgroup's id where it belongs to the hierarchy that containers are keyed by.
 #[inline(always)]
-fn changed(probe: Probe, cgroup: Kernel, path: Kernel) -> Option<u64> {
-    count(probe, Tally::Seen);
+fn changed(probe: Probe, cgroup: Kernel, path: u64) -> Option<u64> {
+    let book = Book::open(probe, 0)?;
     let (Some(id), Some(found)) = (cgroup::id(cgroup), cgroup::hierarchy_of(cgroup)) else {
-        count(probe, Tally::LostUnreadable);
+        book.count(Tally::LostUnreadable);
         return None;
     };
     if found != hierarchy() {
-        count(probe, Tally::Filtered);
+        book.count(Tally::Filtered);
         return None;
     }
-    emit::<record::Cgroup>(Lane::Precious, probe, id, |record| {
+    emit::<record::Cgroup>(Lane::Precious, book, id, |record| {
         // SAFETY: reserved memory of a `Cgroup`.
         unsafe {
             addr_of_mut!((*record).hierarchy).write(found);

@@ -10,7 +10,7 @@ use monitor_common::{
 
 use crate::{
     cgroup,
-    counters::count,
+    counters::Book,
     read::Kernel,
     ring::{Lane, emit},
     task,
@@ -18,15 +18,15 @@ use crate::{
 
 #[btf_tracepoint(function = "sched_process_exit")]
 pub(crate) fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
-    count(Probe::Exit, Tally::Seen);
+    let Some(book) = Book::open(Probe::Exit, 0) else { return 0 };
     let cgroup = cgroup::current();
-    let task: Kernel = ctx.arg(0);
+    let task = Kernel::typed(ctx.arg(0));
     if !cgroup::watched(cgroup) || !task::is_last_thread(task) {
-        count(Probe::Exit, Tally::Filtered);
+        book.count(Tally::Filtered);
         return 0;
     }
     let lane = if task::ns_tgid(task) == Some(1) { Lane::Precious } else { Lane::Ordinary };
-    emit::<Exit>(lane, Probe::Exit, cgroup, |record| {
+    emit::<Exit>(lane, book, cgroup, |record| {
         // SAFETY: reserved memory of an `Exit`.
         unsafe {
             addr_of_mut!((*record).status).write(task::exit_status(task));

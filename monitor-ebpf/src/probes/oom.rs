@@ -12,7 +12,7 @@ use monitor_common::{
 
 use crate::{
     cgroup,
-    counters::count,
+    counters::Book,
     globals::victim_is_task,
     read::Kernel,
     ring::{Lane, emit},
@@ -21,23 +21,23 @@ use crate::{
 
 #[btf_tracepoint(function = "mark_victim")]
 pub(crate) fn mark_victim(ctx: BtfTracePointContext) -> i32 {
-    count(Probe::OomKill, Tally::Seen);
+    let Some(book) = Book::open(Probe::OomKill, 0) else { return 0 };
     if victim_is_task() {
-        with_task(ctx.arg(0))
+        with_task(book, Kernel::typed(ctx.arg(0)))
     } else {
-        with_pid(ctx.arg(0))
+        with_pid(book, ctx.arg(0))
     }
     0
 }
 
 /// The task that allocates may belong to another container: the victim's cgroup is the one that counts.
 #[inline(always)]
-fn with_task(victim: Kernel) {
+fn with_task(book: Book, victim: Kernel) {
     let cgroup = cgroup::of_task(victim).unwrap_or(0);
     if !cgroup::watched(cgroup) {
-        return count(Probe::OomKill, Tally::Filtered);
+        return book.count(Tally::Filtered);
     }
-    emit::<OomKill>(Lane::Precious, Probe::OomKill, cgroup, |record| {
+    emit::<OomKill>(Lane::Precious, book, cgroup, |record| {
         // SAFETY: reserved memory of an `OomKill`.
         unsafe {
             addr_of_mut!((*record).victim_tgid).write(task::tgid(victim));
@@ -53,12 +53,12 @@ fn with_task(victim: Kernel) {
 
 /// Kernels whose tracepoint passes only the pid: a memory cgroup's OOM runs in a task of the same cgroup.
 #[inline(always)]
-fn with_pid(victim: i32) {
+fn with_pid(book: Book, victim: i32) {
     let cgroup = cgroup::current();
     if !cgroup::watched(cgroup) {
-        return count(Probe::OomKill, Tally::Filtered);
+        return book.count(Tally::Filtered);
     }
-    emit::<OomKill>(Lane::Precious, Probe::OomKill, cgroup, |record| {
+    emit::<OomKill>(Lane::Precious, book, cgroup, |record| {
         // SAFETY: reserved memory of an `OomKill`.
         unsafe {
             addr_of_mut!((*record).victim_tgid).write(victim as u32);

@@ -2,7 +2,7 @@
 
 use core::ptr::addr_of_mut;
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::btf_tracepoint, programs::BtfTracePointContext};
 use monitor_common::{
     offsets::Offset,
     probe::{Probe, Tally},
@@ -12,8 +12,8 @@ use monitor_common::{
 
 use crate::{
     cgroup,
-    counters::count,
-    read::{Kernel, member, value},
+    counters::Book,
+    read::{Kernel, value},
     ring::{Lane, emit},
     task,
 };
@@ -21,24 +21,24 @@ use crate::{
 #[btf_tracepoint(function = "signal_generate")]
 pub(crate) fn signal_generate(ctx: BtfTracePointContext) -> i32 {
     // Prototype: (int sig, struct kernel_siginfo *info, struct task_struct *task, int group, int result).
-    count(Probe::SignalSent, Tally::Seen);
+    let Some(book) = Book::open(Probe::SignalSent, 0) else { return 0 };
     let signal: i32 = ctx.arg(0);
     if is_noise(signal) {
-        count(Probe::SignalSent, Tally::Filtered);
+        book.count(Tally::Filtered);
         return 0;
     }
-    let target: Kernel = ctx.arg(2);
+    let target = Kernel::typed(ctx.arg(2));
     // The tracepoint runs in the sender's context.
     let cgroup = cgroup::of_task(target).unwrap_or(0);
     if !cgroup::watched(cgroup) {
-        count(Probe::SignalSent, Tally::Filtered);
+        book.count(Tally::Filtered);
         return 0;
     }
-    let code = code(ctx.arg(1));
+    let code = code(Kernel::typed(ctx.arg(1)));
     let result: i32 = ctx.arg(4);
     let ns_tgid = task::ns_tgid(target).unwrap_or(0);
     let lane = if ns_tgid == 1 || signal == SIGKILL { Lane::Precious } else { Lane::Ordinary };
-    emit::<SignalSent>(lane, Probe::SignalSent, cgroup, |record| {
+    emit::<SignalSent>(lane, book, cgroup, |record| {
         // SAFETY: reserved memory of a `SignalSent`.
         unsafe {
             addr_of_mut!((*record).sender_cgroup).write(cgroup::current());
@@ -58,24 +58,24 @@ pub(crate) fn signal_generate(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "signal_deliver")]
 pub(crate) fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
     // Prototype: (int sig, struct kernel_siginfo *info, struct k_sigaction *ka).
-    count(Probe::SignalDelivered, Tally::Seen);
+    let Some(book) = Book::open(Probe::SignalDelivered, 0) else { return 0 };
     let signal: i32 = ctx.arg(0);
-    let task = task::current();
+    let ids = bpf_get_current_pid_tgid();
     // exit_group and exec kill every other thread of a process with SIGKILL: no sender, no news.
-    let sibling_end = signal == SIGKILL && task::tgid(task) != task::tid(task);
+    let sibling_end = signal == SIGKILL && (ids >> 32) as u32 != ids as u32;
     if is_noise(signal) || sibling_end {
-        count(Probe::SignalDelivered, Tally::Filtered);
+        book.count(Tally::Filtered);
         return 0;
     }
     let cgroup = cgroup::current();
     if !cgroup::watched(cgroup) {
-        count(Probe::SignalDelivered, Tally::Filtered);
+        book.count(Tally::Filtered);
         return 0;
     }
-    let code = code(ctx.arg(1));
+    let code = code(Kernel::typed(ctx.arg(1)));
     // `sa.sa_handler` is the first member of `struct k_sigaction`; SIG_DFL is 0, SIG_IGN is 1.
     let handler: Option<u64> = value(ctx.arg(2));
-    emit::<SignalDelivered>(Lane::Ordinary, Probe::SignalDelivered, cgroup, |record| {
+    emit::<SignalDelivered>(Lane::Ordinary, book, cgroup, |record| {
         let disposition = match handler? {
             0 => 0,
             1 => 1,
@@ -99,9 +99,9 @@ pub(crate) fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
 fn code(info: Kernel) -> i32 {
     const SI_USER: i32 = 0;
     const SI_KERNEL: i32 = 0x80;
-    match info {
+    match info.address() {
         0 => SI_USER,
         1 => SI_KERNEL,
-        info => member(info, Offset::SiginfoCode).unwrap_or(SI_USER),
+        _ => info.get(Offset::SiginfoCode).unwrap_or(SI_USER),
     }
 }

@@ -44,6 +44,7 @@ impl Case {
             | EventKind::SignalSent { .. }
             | EventKind::SignalDelivered { .. }
             | EventKind::TlsRefused { .. }
+            | EventKind::Flooded { .. }
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => {}
         }

@@ -63,6 +63,10 @@ pub struct Case {
     processes: BTreeMap<u32, Process>,
     /// Processes that were forgotten although something had happened to them.
     processes_dropped: u64,
+    /// Events that the kernel kept back, as far as they are counted yet.
+    pub kept_back: u64,
+    /// The kernel began to keep events back.
+    flooded: bool,
     /// Events since the run appeared.
     pub events: u64,
     /// The latest Go program that started in it.
@@ -91,6 +95,8 @@ impl Case {
             asked: BTreeMap::new(),
             processes: BTreeMap::new(),
             processes_dropped: 0,
+            kept_back: 0,
+            flooded: false,
             events: 0,
             go_program: None,
             executed: BTreeMap::new(),
@@ -145,9 +151,11 @@ impl Case {
         self.processes.get(&pid)
     }
 
-    /// Pieces of evidence that found no room.
+    /// Pieces of evidence that found no room, and events that the kernel kept back because there were too many.
     pub fn dropped(&self) -> u64 {
-        self.processes_dropped + self.processes.values().map(|process| process.dropped).sum::<u64>()
+        self.kept_back.max(u64::from(self.flooded))
+            + self.processes_dropped
+            + self.processes.values().map(|process| process.dropped).sum::<u64>()
     }
 
     /// What is known of the file at `path`: the entrypoint's file answers for its own path.
@@ -223,6 +231,7 @@ impl Case {
             EventKind::OomKill { victim, .. } => {
                 self.process_mut(victim.pid, event.at).oom_killed(victim, event);
             }
+            EventKind::Flooded { .. } => self.flooded = true,
             EventKind::CgroupMade { .. } | EventKind::CgroupRemoved { .. } => {}
             EventKind::ExecFailed { .. }
             | EventKind::Exec { .. }
@@ -257,6 +266,7 @@ impl Case {
             | EventKind::SignalSent { .. }
             | EventKind::SignalDelivered { .. }
             | EventKind::TlsRefused { .. }
+            | EventKind::Flooded { .. }
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => return,
         };
@@ -283,6 +293,7 @@ impl Case {
             | EventKind::SignalSent { .. }
             | EventKind::SignalDelivered { .. }
             | EventKind::TlsRefused { .. }
+            | EventKind::Flooded { .. }
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => return None,
         };

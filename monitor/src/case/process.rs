@@ -237,13 +237,7 @@ impl Process {
                 self.starts(Program { at: event.at, path, interpreter, by_runtime });
             }
             EventKind::Open { path, class, result, flags } => {
-                self.opened(OpenSeen {
-                    at: event.at,
-                    path: path.clone(),
-                    class: *class,
-                    result: *result,
-                    flags: *flags,
-                });
+                self.opened(event.at, path, *class, *result, *flags);
             }
             EventKind::SignalDelivered { signal, disposition, .. } => {
                 let sent = self.signals.iter_mut().rfind(|s| s.signal == *signal && s.delivered.is_none());
@@ -258,6 +252,7 @@ impl Process {
             }
             EventKind::OomKill { .. }
             | EventKind::SignalSent { .. }
+            | EventKind::Flooded { .. }
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => {}
         }
@@ -275,30 +270,41 @@ impl Process {
         self.program = Some(program);
     }
 
-    fn opened(&mut self, open: OpenSeen) {
-        if open.class == PathClass::GoRuntimeStart {
-            self.go_started = self.go_started.or(Some(open.at));
-            return;
+    fn opened(&mut self, at: BootNs, path: &str, class: PathClass, result: Result<i32, Errno>, flags: u32) {
+        match class {
+            PathClass::GoRuntimeStart => self.go_started = self.go_started.or(Some(at)),
+            PathClass::SharedLibrary => self.searched(at, path, result),
+            PathClass::Other
+            | PathClass::LoaderCache
+            | PathClass::TrustStore
+            | PathClass::Certificate
+            | PathClass::OsRelease
+            | PathClass::UserDatabase
+            | PathClass::Resolver
+            | PathClass::TimeZone
+            | PathClass::Temporary => self.remember(at, path, class, result, flags),
         }
-        if open.class != PathClass::SharedLibrary {
-            return self.remember(open);
+    }
+
+    /// A step of a loader's search.
+    fn searched(&mut self, at: BootNs, path: &str, result: Result<i32, Errno>) {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if !self.libraries.contains_key(name) {
+            if self.libraries.len() >= MAX_LIBRARIES {
+                self.dropped += u64::from(result.is_err());
+                return;
+            }
+            self.libraries
+                .insert(name.to_owned(), LibrarySearch { first_at: at, ..LibrarySearch::default() });
         }
-        let name = open.path.rsplit('/').next().unwrap_or_default().to_owned();
-        if self.libraries.len() >= MAX_LIBRARIES && !self.libraries.contains_key(&name) {
-            self.dropped += u64::from(open.result.is_err());
-            return;
-        }
-        let search = self.libraries.entry(name).or_default();
-        if search.failed == 0 && search.opened.is_none() {
-            search.first_at = open.at;
-        }
-        search.last_at = open.at;
-        match open.result {
-            Ok(_) => search.opened = Some(open.path),
+        let Some(search) = self.libraries.get_mut(name) else { return };
+        search.last_at = at;
+        match result {
+            Ok(_) => search.opened = Some(path.to_owned()),
             Err(errno) => {
                 search.failed += 1;
                 if errno != Errno::ENOENT && search.refused.is_none() {
-                    search.refused = Some((open.path, errno));
+                    search.refused = Some((path.to_owned(), errno));
                 }
             }
         }
@@ -306,14 +312,15 @@ impl Process {
 
     /// Keeps an open that says something new. Successes beyond the limit are no loss: patterns rest on failures, and
     /// on whether any open of a class succeeded.
-    fn remember(&mut self, open: OpenSeen) {
-        let is_failure = open.result.is_err();
+    fn remember(&mut self, at: BootNs, path: &str, class: PathClass, result: Result<i32, Errno>, flags: u32) {
+        let is_failure = result.is_err();
         if !is_failure {
-            self.opened_classes |= 1 << open.class as u32;
+            self.opened_classes |= 1 << class as u32;
         }
-        let is_known = |seen: &OpenSeen| seen.path == open.path && seen.result.is_err() == is_failure;
+        let is_known = |seen: &OpenSeen| seen.path == path && seen.result.is_err() == is_failure;
         if !self.opens.iter().any(is_known) {
-            let dropped = push(&mut self.opens, open);
+            let seen = OpenSeen { at, path: path.to_owned(), class, result, flags };
+            let dropped = push(&mut self.opens, seen);
             self.dropped += if is_failure { dropped } else { 0 };
         }
     }

@@ -62,7 +62,7 @@ async fn serve(config: Config, global: Global) -> Result<Exit, Failure> {
         .hooks()
         .iter()
         .filter(|state| !state.is_attached())
-        .map(|state| format!("probe {} is off: {}", state.hook.program, state.hook.lost))
+        .map(|state| format!("hook {} is off: {}", state.hook.name, state.hook.lost))
         .collect();
     tracing::info!(%address, containers = observer.containers(), probes = observer.hooks().len() - blind.len(), "gomon watches");
     let mut pipeline = Pipeline::new(observer).sharing(shared.clone());

@@ -46,7 +46,8 @@ async fn diagnose(args: &DiagnoseArgs, global: Global, output: Output) -> Result
     let host = live::host(&args.host)?;
     let target = live::find(&host, &args.host, args.target.as_ref(), &args.selection).await?;
     let is_over = !target.running && target.status() != "restarting";
-    let watched = if is_over && !args.watch { None } else { watch(args, global, &target, output).await? };
+    let watched =
+        if is_over && !args.watch { None } else { watch(args, global, &host, &target, output).await? };
     // What did not run while it was watched is judged by its files and by what the runtime remembers.
     let (conclusion, epoch) = match watched {
         Some(seen) => seen,
@@ -80,10 +81,17 @@ fn of_dead(host: &inspect::Host, target: &Listed) -> Result<Conclusion, Failure>
     engine.conclude(&target.id).ok_or_else(|| Failure::new(Exit::Inconclusive, nothing()))
 }
 
+/// The runtime is about to start the container again, or has done so.
+async fn comes_back(args: &DiagnoseArgs, host: &inspect::Host) -> bool {
+    let target = live::find(host, &args.host, args.target.as_ref(), &args.selection).await;
+    target.is_ok_and(|target| target.running || target.status() == "restarting")
+}
+
 /// Watches until something is found, the container has ended for good, or time is up.
 async fn watch(
     args: &DiagnoseArgs,
     global: Global,
+    host: &inspect::Host,
     target: &Listed,
     output: Output,
 ) -> Result<Option<(Conclusion, BootEpoch)>, Failure> {
@@ -92,12 +100,13 @@ async fn watch(
     let observer = live::observe(&args.host, Some(target.id.clone()), global)?;
     let epoch = observer.epoch;
     tracing::info!("watching container {}", target.id.short());
-    let mut pipeline = Pipeline::new(observer);
+    let mut pipeline = Pipeline::new(observer).telling_observations();
     // With --watch only an explicit limit ends it.
     let limit = if args.watch { args.timeout } else { Some(args.timeout.unwrap_or(WATCH)) };
-    let mut end: Option<Instant> = limit.map(|limit| Instant::now() + limit);
+    let at_the_latest: Option<Instant> = limit.map(|limit| Instant::now() + limit);
+    let mut end = at_the_latest;
     let mut waits_until: Option<Instant> = None;
-    let mut vanished = false;
+    let (mut vanished, mut found) = (false, false);
     loop {
         let at_end = async {
             match end {
@@ -110,11 +119,17 @@ async fn watch(
             () = at_end => {
                 // What is being looked at may be what the verdict rests on.
                 let patience = *waits_until.get_or_insert(Instant::now() + PATIENCE);
-                if !pipeline.observer().is_inspecting() || Instant::now() >= patience {
-                    break;
+                if pipeline.observer().is_inspecting() && Instant::now() < patience {
+                    end = Some(Instant::now() + SETTLE / 8);
+                    continue;
                 }
-                end = Some(Instant::now() + SETTLE / 8);
-                continue;
+                // A run whose beginning was not seen tells little; the next one will be seen whole.
+                let is_early = at_the_latest.is_some_and(|latest| Instant::now() < latest);
+                if is_early && !found && comes_back(args, host).await {
+                    (end, waits_until) = (at_the_latest, None);
+                    continue;
+                }
+                break;
             }
             turn = pipeline.turn() => turn.or_exit(Exit::CannotObserve)?,
         };
@@ -134,6 +149,7 @@ async fn watch(
                         let text = report::columns::finding(change.diagnosis(), epoch, &output.theme());
                         output.print(&text).or_exit(Exit::Usage)?;
                     }
+                    found |= change.diagnosis().severity > Severity::Info;
                     change.diagnosis().severity >= Severity::Error
                 }
             };

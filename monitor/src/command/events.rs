@@ -38,7 +38,7 @@ async fn stream(args: &EventsArgs, global: Global, output: Output) -> Result<Exi
     let mut printer =
         Printer { wanted, format: args.output, epoch: observer.epoch, output, held: BTreeMap::new() };
     tracing::info!("watching; stop with Ctrl-C");
-    let mut pipeline = Pipeline::new(observer);
+    let mut pipeline = Pipeline::new(observer).telling_observations();
     let stop = async {
         tokio::select! {
             () = stopped => {}
@@ -89,6 +89,13 @@ impl Printer {
             Observation::Tick { at } => self.release_older(at, engine)?,
             Observation::Lost { probe, count, .. } => {
                 tracing::warn!("{count} events of probe {probe} were lost: the stream has a gap");
+            }
+            Observation::KeptBack { run, probe, count, .. } => {
+                let container = run.container.short();
+                tracing::warn!(
+                    container,
+                    "{count} events of probe {probe} were kept back: it makes too many"
+                );
             }
             Observation::Host { .. } | Observation::Vanished { .. } | Observation::Blind { .. } => {}
         }

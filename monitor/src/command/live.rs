@@ -17,6 +17,7 @@ use crate::{
     },
     config::LogFormat,
     inspect::{self, Survey},
+    kernel::hooks,
     model::container::{ContainerId, Identity},
     observer::{ObserveError, Observer, Options},
     runtime::{self, Listed, ResolveError},
@@ -55,18 +56,23 @@ pub(super) fn observe(
         runtime_sockets: host.runtime_sockets.clone(),
         only,
         force_cgroup_v1: std::env::var_os("GOMON_FORCE_CGROUP_V1").is_some(),
+        only_way: only_way()?,
         kernel_log: global.verbose >= 2,
     };
     let observer = Observer::start(&options).map_err(cannot_observe)?;
     for state in observer.hooks().iter().filter(|state| !state.is_attached()) {
-        tracing::warn!(
-            program = state.hook.program,
-            lost = state.hook.lost,
-            "a probe is off: {:?}",
-            state.outcome
-        );
+        tracing::warn!(hook = state.hook.name, lost = state.hook.lost, "a probe is off: {:?}", state.outcome);
     }
     Ok(observer)
+}
+
+/// Hooks can be made to see in one way alone, for comparisons and tests: `GOMON_HOOKS=fexit|tracepoint|raw`.
+pub(super) fn only_way() -> Result<Option<hooks::Kind>, Failure> {
+    let Some(wanted) = std::env::var_os("GOMON_HOOKS") else { return Ok(None) };
+    let kind = hooks::Kind::ALL.into_iter().find(|kind| wanted == kind.name());
+    kind.map(Some)
+        .with_context(|| format!("GOMON_HOOKS is {}, not fexit, tracepoint or raw", wanted.display()))
+        .or_exit(Exit::Usage)
 }
 
 /// The error with its way out.

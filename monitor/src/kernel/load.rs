@@ -1,12 +1,15 @@
 //! Loads each kernel program on its own and says which are on and which are not, and why.
 
-use aya::{Btf, Ebpf, EbpfLoader, programs::BtfTracePoint};
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    programs::{BtfTracePoint, FExit, ProgramError, TracePoint},
+};
 use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 
 use super::{
     cgroupfs::Hierarchy,
-    hooks::{HOOKS, Hook},
+    hooks::{Attach, HOOKS, Hook, Kind, Program, Way},
     object::OBJECT,
     offsets::{Layout, OffsetsError},
 };
@@ -29,8 +32,8 @@ pub enum LoadError {
 /// What became of one hook.
 #[derive(Debug)]
 pub enum Outcome {
-    Attached,
-    /// Off, with the kernel's reason.
+    Attached(&'static Way),
+    /// Off, with the kernel's reasons.
     Blind(String),
 }
 
@@ -39,11 +42,21 @@ pub enum Outcome {
 pub struct HookState {
     pub hook: &'static Hook,
     pub outcome: Outcome,
+    /// Ways that were preferred and that the kernel refused, with its reasons.
+    pub refused: Vec<(&'static Way, String)>,
 }
 
 impl HookState {
     pub fn is_attached(&self) -> bool {
-        matches!(self.outcome, Outcome::Attached)
+        matches!(self.outcome, Outcome::Attached(_))
+    }
+
+    /// The programs that run for it.
+    pub fn programs(&self) -> &'static [Program] {
+        match self.outcome {
+            Outcome::Attached(way) => way.programs,
+            Outcome::Blind(_) => &[],
+        }
     }
 }
 
@@ -61,6 +74,7 @@ pub fn load_maps(hierarchy: &Hierarchy, log_level: u8) -> Result<(Ebpf, Btf), Lo
         .override_global("OFFSETS", &layout.offsets[..], true)
         .override_global("CGROUP_V1", &v1, true)
         .override_global("HIERARCHY", &hierarchy.id, true)
+        .override_global("TASK_IS_TYPED", &u32::from(layout.task_is_typed), true)
         .override_global("VICTIM_IS_TASK", &victim_is_task, true)
         .override_global(aya_log::LEVEL, &log_level, false)
         .load(OBJECT)
@@ -85,26 +99,70 @@ pub fn forward_log(ebpf: &mut Ebpf) {
     }
 }
 
-/// Attaches every hook; one that the kernel refuses does not keep the others from seeing.
-pub fn attach_all(ebpf: &mut Ebpf, btf: &Btf) -> Vec<HookState> {
-    HOOKS
-        .iter()
-        .map(|hook| {
-            let outcome = match attach(ebpf, btf, hook) {
-                Ok(()) => Outcome::Attached,
-                Err(why) => Outcome::Blind(why),
-            };
-            HookState { hook, outcome }
-        })
-        .collect()
+/// Attaches every hook; one that the kernel refuses does not keep the others from seeing. `only` leaves one kind of way
+/// to those hooks that have it.
+pub fn attach_all(ebpf: &mut Ebpf, btf: &Btf, only: Option<Kind>) -> Vec<HookState> {
+    HOOKS.iter().map(|hook| attach(ebpf, btf, hook, only)).collect()
 }
 
-fn attach(ebpf: &mut Ebpf, btf: &Btf, hook: &Hook) -> Result<(), String> {
-    let program = ebpf.program_mut(hook.program).ok_or("not in the object")?;
-    let program: &mut BtfTracePoint = program.try_into().map_err(|e| chain(&e))?;
-    program.load(hook.tracepoint, btf).map_err(|e| chain(&e))?;
-    program.attach().map_err(|e| chain(&e))?;
+/// The first way that the kernel accepts.
+fn attach(ebpf: &mut Ebpf, btf: &Btf, hook: &'static Hook, only: Option<Kind>) -> HookState {
+    let has_only = hook.ways.iter().any(|way| Some(way.kind) == only);
+    let mut refused = Vec::new();
+    for way in hook.ways.iter().filter(|way| !has_only || Some(way.kind) == only) {
+        match attach_way(ebpf, btf, way) {
+            Ok(()) => return HookState { hook, outcome: Outcome::Attached(way), refused },
+            Err(why) => refused.push((way, why)),
+        }
+    }
+    let reasons: Vec<String> =
+        refused.iter().map(|(way, why)| format!("{}: {why}", way.kind.name())).collect();
+    HookState { hook, outcome: Outcome::Blind(reasons.join("; ")), refused }
+}
+
+/// All programs of a way, or none.
+fn attach_way(ebpf: &mut Ebpf, btf: &Btf, way: &Way) -> Result<(), String> {
+    for (count, program) in way.programs.iter().enumerate() {
+        let Err(why) = attach_program(ebpf, btf, program) else { continue };
+        for program in way.programs.iter().take(count + 1) {
+            // An error means that it was not loaded: there is nothing to undo.
+            let _ = unload(ebpf, program);
+        }
+        return Err(format!("{}: {why}", program.attach));
+    }
     Ok(())
+}
+
+fn attach_program(ebpf: &mut Ebpf, btf: &Btf, Program { name, attach }: &Program) -> Result<(), String> {
+    let program = ebpf.program_mut(name).ok_or("not in the object")?;
+    match attach {
+        Attach::TpBtf(tracepoint) => {
+            let program: &mut BtfTracePoint = program.try_into().map_err(|e| chain(&e))?;
+            program.load(tracepoint, btf).map_err(|e| chain(&e))?;
+            program.attach().map_err(|e| chain(&e))?;
+        }
+        Attach::Tracepoint(category, tracepoint) => {
+            let program: &mut TracePoint = program.try_into().map_err(|e| chain(&e))?;
+            program.load().map_err(|e| chain(&e))?;
+            program.attach(category, tracepoint).map_err(|e| chain(&e))?;
+        }
+        Attach::Fexit(function) => {
+            let program: &mut FExit = program.try_into().map_err(|e| chain(&e))?;
+            program.load(function, btf).map_err(|e| chain(&e))?;
+            program.attach().map_err(|e| chain(&e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Detaches a program and lets go of it.
+fn unload(ebpf: &mut Ebpf, Program { name, attach }: &Program) -> Result<(), ProgramError> {
+    let Some(program) = ebpf.program_mut(name) else { return Ok(()) };
+    match attach {
+        Attach::TpBtf(_) => <&mut BtfTracePoint>::try_from(program)?.unload(),
+        Attach::Tracepoint(..) => <&mut TracePoint>::try_from(program)?.unload(),
+        Attach::Fexit(_) => <&mut FExit>::try_from(program)?.unload(),
+    }
 }
 
 /// An error with its causes; a verifier log is cut to its last lines.

@@ -23,6 +23,8 @@ pub struct Layout {
     pub offsets: [u32; OFFSETS],
     /// `mark_victim` passes a task, not only a pid.
     pub victim_is_task: bool,
+    /// The kernel has `bpf_get_current_task_btf`: the current task is read with plain loads.
+    pub task_is_typed: bool,
 }
 
 /// Structure and member path of each offset that is a plain member.
@@ -79,7 +81,8 @@ impl Layout {
         for (which, index) in RESIDENT {
             set(*which, resident(&types, *index));
         }
-        Ok(Self { offsets, victim_is_task: victim_is_task(&types) })
+        let task_is_typed = offers(&types, "BPF_FUNC_get_current_task_btf");
+        Ok(Self { offsets, victim_is_task: victim_is_task(&types), task_is_typed })
     }
 
     /// Offsets that this kernel does not have.
@@ -140,6 +143,15 @@ fn memory_subsystem(types: &TypeInformation) -> Option<u32> {
         Integer32Value::Unsigned(value) => value,
     };
     member(types, "css_set", &format!("subsys[{index}]"))
+}
+
+/// Whether the kernel has a helper, by its enumerator.
+fn offers(types: &TypeInformation, helper: &str) -> bool {
+    let id = types.id_of("bpf_func_id").and_then(|id| types.from_id(id));
+    match id {
+        Some(TypeVariant::Enum(ids)) => ids.named_value_list().iter().any(|value| value.name == helper),
+        _ => false,
+    }
 }
 
 /// From 6.2 on per-CPU counters, before that an array of `atomic_long_t`.

@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use aya::{Ebpf, programs::BtfTracePoint};
+use aya::Ebpf;
 
-use super::hooks::Hook;
+use super::hooks::Program;
 
 /// The kernel's books on one program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,10 +20,9 @@ pub struct Books {
     pub missed: u64,
 }
 
-/// Reads the books of a hook's program; `None` where it is not loaded.
-pub fn books(ebpf: &Ebpf, hook: &Hook) -> Option<Books> {
-    let program: &BtfTracePoint = ebpf.program(hook.program)?.try_into().ok()?;
-    let fd = program.fd().ok()?.as_fd().as_raw_fd();
+/// Reads the books of a program; `None` where it is not loaded.
+pub fn books(ebpf: &Ebpf, program: &Program) -> Option<Books> {
+    let fd = ebpf.program(program.name)?.fd().ok()?.as_fd().as_raw_fd();
     fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok().map(|text| parse(&text))
 }
 

@@ -1,6 +1,7 @@
 //! Reads both rings and puts their events into the order in which they happened.
 
 use std::{
+    collections::VecDeque,
     io,
     os::fd::{AsFd as _, OwnedFd},
 };
@@ -33,8 +34,10 @@ pub struct RingError(&'static str);
 pub struct Rings {
     precious: RingBuf<MapData>,
     ordinary: RingBuf<MapData>,
-    /// Read but perhaps followed by an older event of the other ring; sorted.
-    waiting: Vec<Event>,
+    /// Read but perhaps followed by an older event of the other ring; sorted. Kept, so that its memory is.
+    waiting: VecDeque<Event>,
+    /// When the latest precious event among them happened.
+    precious_at: Option<BootNs>,
     /// Records that did not decode.
     pub malformed: u64,
 }
@@ -48,7 +51,8 @@ impl Rings {
         Ok(Self {
             precious: ring("PRECIOUS")?,
             ordinary: ring("ORDINARY")?,
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
+            precious_at: None,
             malformed: 0,
         })
     }
@@ -58,26 +62,33 @@ impl Rings {
         self.precious.as_fd().try_clone_to_owned()
     }
 
-    /// Some events were read but are too young to be handed out.
-    pub fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+    /// Precious events were read but are too young to be handed out. Ordinary ones alone can wait for the next poll.
+    pub fn is_urgent(&self) -> bool {
+        self.precious_at.is_some()
     }
 
-    /// Events that happened before `now` less the settling time, in order. The precious ring is read first, so
-    /// that every ordinary event that preceded a precious one is read with it.
-    pub fn drain(&mut self, now: BootNs) -> Vec<Event> {
-        for ring in [&mut self.precious, &mut self.ordinary] {
+    /// Reads what is there. The precious ring comes first, so that every ordinary event that preceded a precious one is
+    /// read with it.
+    pub fn read(&mut self) {
+        for (ring, is_precious) in [(&mut self.precious, true), (&mut self.ordinary, false)] {
             for _ in 0..BATCH {
                 let Some(item) = ring.next() else { break };
                 match decode::event(&item) {
-                    Ok(event) => self.waiting.push(event),
+                    Ok(event) => {
+                        self.precious_at = self.precious_at.max(is_precious.then_some(event.at));
+                        self.waiting.push_back(event);
+                    }
                     Err(_) => self.malformed += 1,
                 }
             }
         }
-        self.waiting.sort_by_key(|event| event.at);
-        let settled = self.waiting.partition_point(|event| event.at.0 + SETTLE_NS <= now.0);
-        let rest = self.waiting.split_off(settled);
-        std::mem::replace(&mut self.waiting, rest)
+        self.waiting.make_contiguous().sort_by_key(|event| event.at);
+    }
+
+    /// The next event that happened before `now` less the settling time.
+    pub fn next_settled(&mut self, now: BootNs) -> Option<Event> {
+        let event = self.waiting.pop_front_if(|event| event.at.0 + SETTLE_NS <= now.0)?;
+        self.precious_at.take_if(|precious| *precious <= event.at);
+        Some(event)
     }
 }

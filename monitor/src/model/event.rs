@@ -62,6 +62,8 @@ pub enum EventKind {
     Exit { code: i32, signal: Option<Signal>, core_dumped: bool, parent_pid: u32 },
     /// A TLS client refused the server's certificate.
     TlsRefused { fd: u32 },
+    /// The container makes more events of a probe than gomon takes in from one: for a while the kernel keeps them back.
+    Flooded { probe: String },
     /// A cgroup directory was made, with its path below the hierarchy's mount.
     CgroupMade { hierarchy: u32, path: String },
     /// A cgroup directory was removed.
@@ -80,6 +82,7 @@ impl EventKind {
             Self::SignalDelivered { .. } => Probe::SignalDelivered,
             Self::Exit { .. } => Probe::Exit,
             Self::TlsRefused { .. } => Probe::TlsAlert,
+            Self::Flooded { .. } => Probe::Flood,
             Self::CgroupMade { .. } => Probe::CgroupMade,
             Self::CgroupRemoved { .. } => Probe::CgroupRemoved,
         }

@@ -38,6 +38,8 @@ pub enum Observation {
     Tick { at: BootNs },
     /// Events of a probe were dropped; all answers that rest on it since are in doubt.
     Lost { at: BootNs, probe: String, count: u64 },
+    /// The kernel kept events of a flooding container back; it has `ended` when there were no more of late.
+    KeptBack { run: Run, at: BootNs, probe: String, count: u64, ended: bool },
     /// A probe cannot see, and why.
     Blind { at: BootNs, probe: String, why: String },
 }
@@ -54,6 +56,7 @@ impl Observation {
             | Self::Vanished { at, .. }
             | Self::Tick { at }
             | Self::Lost { at, .. }
+            | Self::KeptBack { at, .. }
             | Self::Blind { at, .. } => *at,
         }
     }

@@ -27,6 +27,7 @@ impl Observer {
             EventKind::CgroupRemoved { .. } => {
                 let (cgroup, at) = (event.cgroup, event.at);
                 self.tell(event);
+                self.floods.forget(cgroup);
                 if let Some(run) = self.attribution.remove(cgroup) {
                     self.vanish(run, at);
                 }
@@ -38,6 +39,7 @@ impl Observer {
             | EventKind::SignalSent { .. }
             | EventKind::SignalDelivered { .. }
             | EventKind::TlsRefused { .. }
+            | EventKind::Flooded { .. }
             | EventKind::Exit { .. } => self.happened(event),
         }
     }
@@ -56,7 +58,12 @@ impl Observer {
         }
         let run = self.attribution.run(event.cgroup).cloned().or_else(|| self.search(event.cgroup, event.at));
         match run {
-            Some(run) => self.queue.push_back(Observation::Happened { run, event }),
+            Some(run) => {
+                if let EventKind::Flooded { probe } = &event.kind {
+                    self.flooded(&run, event.cgroup, probe);
+                }
+                self.queue.push_back(Observation::Happened { run, event });
+            }
             None if self.only.is_none() => self.totals.unattributed += 1,
             None => {}
         }

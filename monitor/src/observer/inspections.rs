@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -56,8 +56,12 @@ pub(super) struct Inspections {
     receiver: mpsc::Receiver<Learned>,
     waiting: Arc<Semaphore>,
     sockets: Arc<[PathBuf]>,
+    /// Runs whose names the sockets shall tell; one question serves all that wait.
+    nameless: Arc<Mutex<Vec<(Run, Runtime)>>>,
     /// One question to the sockets at a time.
     asking: Arc<Semaphore>,
+    /// What waits until the probes are attached: they come first. `None` from then on.
+    held: Option<Vec<(Run, Arc<Whereabouts>, Kind)>>,
 }
 
 impl Inspections {
@@ -70,28 +74,37 @@ impl Inspections {
             receiver,
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
             sockets: sockets.into(),
+            nameless: Arc::default(),
             asking: Arc::new(Semaphore::new(1)),
+            held: Some(Vec::new()),
         }
     }
 
     /// Asks the runtimes' sockets for the name that the files do not tell.
     pub(super) fn ask_sockets(&self, run: Run, runtime: Runtime) {
-        let Ok(waiting) = Arc::clone(&self.waiting).try_acquire_owned() else { return };
         if self.sockets.is_empty() {
             return;
         }
+        let Ok(waiting) = Arc::clone(&self.waiting).try_acquire_owned() else { return };
+        locked(&self.nameless).push((run, runtime));
         let (sockets, asking, sender) =
             (Arc::clone(&self.sockets), Arc::clone(&self.asking), self.sender.clone());
+        let nameless = Arc::clone(&self.nameless);
         tokio::spawn(async move {
             let Ok(turn) = asking.acquire_owned().await else { return };
+            let nameless = std::mem::take(&mut *locked(&nameless));
+            if nameless.is_empty() {
+                return;
+            }
             let asked = Instant::now();
             let (told, errors) = crate::runtime::from_sockets(&sockets, SOCKET_TIME).await;
             drop(turn);
             for error in errors {
                 tracing::debug!(%error, "a runtime socket does not answer");
             }
-            if let Some(named) = told.into_iter().find(|listed| listed.id == run.container) {
-                let identity = Identity { runtime, ..named.identity };
+            for (run, runtime) in nameless {
+                let Some(named) = told.iter().find(|listed| listed.id == run.container) else { continue };
+                let identity = Identity { runtime, ..named.identity.clone() };
                 let facts = vec![Fact::Identity(identity)];
                 // The receiver is gone only when gomon ends.
                 drop(sender.send(Learned { run, facts, took: asked.elapsed(), from_socket: true }).await);
@@ -104,8 +117,22 @@ impl Inspections {
         &self.host
     }
 
+    /// The probes are attached: what was asked for until now begins.
+    pub(super) fn release(&mut self) {
+        for (run, at, kind) in self.held.take().unwrap_or_default() {
+            self.start(run, at, kind);
+        }
+    }
+
     /// Starts one; what it learns comes out of [`Self::next`].
-    pub(super) fn start(&self, run: Run, at: Arc<Whereabouts>, kind: Kind) {
+    pub(super) fn start(&mut self, run: Run, at: Arc<Whereabouts>, kind: Kind) {
+        if let Some(held) = &mut self.held {
+            // No more than may wait later.
+            if held.len() < MAX_WAITING {
+                held.push((run, at, kind));
+            }
+            return;
+        }
         let Ok(waiting) = Arc::clone(&self.waiting).try_acquire_owned() else {
             tracing::warn!(
                 container = run.container.short(),
@@ -132,7 +159,7 @@ impl Inspections {
 
     /// Something is still being looked at.
     pub(super) fn is_busy(&self) -> bool {
-        self.waiting.available_permits() < MAX_WAITING || !self.receiver.is_empty()
+        self.waiting.available_permits() < MAX_WAITING || !self.receiver.is_empty() || self.held.is_some()
     }
 
     /// What the next inspection to end has learned.
@@ -144,6 +171,11 @@ impl Inspections {
     pub(super) fn next_now(&mut self) -> Option<Learned> {
         self.receiver.try_recv().ok()
     }
+}
+
+/// A panic elsewhere leaves a list that is at worst too long.
+fn locked<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn look(host: &Host, at: &Whereabouts, kind: &Kind) -> Vec<Fact> {

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{
     inspect,
-    kernel::{cgroupfs::CgroupError, load::LoadError, rings::RingError},
+    kernel::{cgroupfs::CgroupError, hooks::Kind, load::LoadError, rings::RingError},
     model::container::ContainerId,
 };
 
@@ -21,6 +21,8 @@ pub struct Options {
     pub force_cgroup_v1: bool,
     /// Sockets that may know the name of a container whose files do not tell it; the known places if none is given.
     pub runtime_sockets: Vec<PathBuf>,
+    /// Hooks that can see in several ways use this one alone.
+    pub only_way: Option<Kind>,
     /// Messages of the kernel programs go to the log.
     pub kernel_log: bool,
 }

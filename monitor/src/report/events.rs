@@ -79,6 +79,9 @@ fn what(kind: &EventKind) -> String {
             Some(signal) => signal.to_string(),
         },
         EventKind::TlsRefused { fd } => format!("server certificate refused on descriptor {fd}"),
+        EventKind::Flooded { probe } => {
+            format!("too many events of probe {}: the rest is kept back for a while", inert(probe))
+        }
         EventKind::CgroupMade { hierarchy: _, path } | EventKind::CgroupRemoved { hierarchy: _, path } => {
             inert(path).into_owned()
         }
@@ -182,6 +185,7 @@ fn detail(kind: &EventKind) -> Value {
             "parent_pid": parent_pid,
         }),
         EventKind::TlsRefused { fd } => json!({ "fd": fd }),
+        EventKind::Flooded { probe } => json!({ "probe": inert(probe) }),
         EventKind::CgroupMade { hierarchy, path } | EventKind::CgroupRemoved { hierarchy, path } => {
             json!({ "hierarchy": hierarchy, "path": inert(path) })
         }

@@ -107,6 +107,9 @@ impl Metrics {
             Observation::Vanished { run, at } => self.containers.vanished(&run.container, run.cgroup, *at),
             Observation::Tick { at } => self.expire(*at),
             Observation::Lost { at: _, probe: _, count } => self.dropped(Dropped::Ring, *count),
+            Observation::KeptBack { run: _, at: _, probe: _, count, ended: _ } => {
+                self.dropped(Dropped::Flood, *count);
+            }
             Observation::Blind { at: _, probe, why: _ } => {
                 if let Some(probe) = Probe::ALL.into_iter().find(|known| known.name() == probe) {
                     self.set_probe(probe, false);

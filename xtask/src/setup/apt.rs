@@ -77,6 +77,7 @@ fn is_debian_archive(word: &str) -> bool {
 pub(crate) struct PrivateSuite {
     options: Vec<String>,
     downloads: PathBuf,
+    archives: PathBuf,
 }
 
 impl PrivateSuite {
@@ -105,12 +106,14 @@ impl PrivateSuite {
             ("Dir::Etc::PreferencesParts", PathBuf::from("/dev/null")),
             // Without it, apt drops to a user that cannot write below the home directory of root.
             ("APT::Sandbox::User", PathBuf::from("root")),
+            // Nothing of the system is changed that a lock would protect.
+            ("Debug::NoLocking", PathBuf::from("1")),
         ];
         let options = settings
             .iter()
             .flat_map(|(name, value)| ["-o".to_owned(), format!("{name}={}", value.display())])
             .collect();
-        let suite = Self { options, downloads: dir.join("downloads") };
+        let suite = Self { options, downloads: dir.join("downloads"), archives: dir.join("cache/archives") };
         command::quiet(suite.run("apt-get").args(["update", "--quiet"]))?;
         Ok(suite)
     }
@@ -138,6 +141,21 @@ impl PrivateSuite {
         let unpacked = self.downloads.join("unpacked");
         command::quiet(Command::new("dpkg").arg("-x").arg(&archive).arg(&unpacked))?;
         Ok(unpacked)
+    }
+
+    /// Unpacks packages and all that they depend on below a directory, as if nothing were installed.
+    pub(crate) fn unpack_with_dependencies(&self, packages: &[&str], target: &Path) -> Result<()> {
+        let mut download = self.run("apt-get");
+        download.args(["install", "--download-only", "--yes", "--quiet", "--no-install-recommends"]);
+        command::quiet(download.args(packages))?;
+        for entry in fs::read_dir(&self.archives)? {
+            let archive = entry?.path();
+            if archive.extension().is_some_and(|end| end == "deb") {
+                command::quiet(Command::new("dpkg").arg("-x").arg(&archive).arg(target))?;
+                fs::remove_file(&archive)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes what was downloaded.

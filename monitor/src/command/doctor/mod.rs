@@ -31,7 +31,7 @@ pub(super) fn run(args: &DoctorArgs, output: Output) -> Result<Exit, Failure> {
 fn all(args: &DoctorArgs) -> Result<Vec<Check>, Failure> {
     let root = args.host.host_root.clone().unwrap_or_else(|| PathBuf::from("/"));
     let proc = root.join("proc");
-    let probes = probes(&proc);
+    let probes = probes(&proc)?;
     let mut checks = privileges::checks();
     checks.extend(kernel::checks(&root, is_seeing(&probes)));
     checks.extend(probes);
@@ -48,15 +48,16 @@ fn is_seeing(probes: &[Check]) -> bool {
 }
 
 #[cfg(feature = "kernel")]
-fn probes(proc: &Path) -> Vec<Check> {
-    probes::checks(proc)
+fn probes(proc: &Path) -> Result<Vec<Check>, Failure> {
+    Ok(probes::checks(proc, super::live::only_way()?))
 }
 
 #[cfg(not(feature = "kernel"))]
-fn probes(_proc: &Path) -> Vec<Check> {
+#[expect(clippy::unnecessary_wraps, reason = "as its twin, which may refuse a setting")]
+fn probes(_proc: &Path) -> Result<Vec<Check>, Failure> {
     let found = "this gomon was built without what touches the kernel (cargo feature \"kernel\")";
     let remedy = "It can replay and explain, not observe. Use a build with the default features.";
-    ["cgroups", "memory-controller", "kernel-members", "kernel-programs"]
+    Ok(["cgroups", "memory-controller", "kernel-members", "kernel-programs"]
         .map(|name| Check::missing(name, found, remedy))
-        .to_vec()
+        .to_vec())
 }

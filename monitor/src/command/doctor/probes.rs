@@ -1,20 +1,20 @@
 //! What only the kernel side can tell: cgroups, member offsets, and whether each program loads and attaches. It loads
 //! them for real and lets go of them again.
 
-use std::{fs, path::Path};
+use std::{fmt::Write as _, fs, path::Path};
 
 use super::check::{Check, HOOK};
 use crate::{
     inspect::error_text,
     kernel::{
         cgroupfs::{Hierarchy, Mode},
-        hooks::{HOOKS, Hook},
+        hooks::{HOOKS, Hook, Kind, Way},
         load::{HookState, LoadError, Outcome, attach_all, load_maps},
         offsets::Layout,
     },
 };
 
-pub(super) fn checks(proc: &Path) -> Vec<Check> {
+pub(super) fn checks(proc: &Path, only: Option<Kind>) -> Vec<Check> {
     let mut checks = Vec::new();
     let hierarchy = match Hierarchy::of_host(proc, false) {
         Ok(hierarchy) => {
@@ -33,7 +33,7 @@ pub(super) fn checks(proc: &Path) -> Vec<Check> {
     };
     checks.push(members());
     match hierarchy {
-        Ok(hierarchy) => checks.extend(programs(&hierarchy)),
+        Ok(hierarchy) => checks.extend(programs(&hierarchy, only)),
         Err(why) => checks.extend(unloaded(why, "See the check cgroups.")),
     }
     checks
@@ -90,16 +90,16 @@ fn members() -> Check {
 }
 
 /// Loads and attaches everything; all is undone when this returns.
-fn programs(hierarchy: &Hierarchy) -> Vec<Check> {
+fn programs(hierarchy: &Hierarchy, only: Option<Kind>) -> Vec<Check> {
     let (mut ebpf, btf) = match load_maps(hierarchy, 0) {
         Ok(loaded) => loaded,
         Err(error) => return unloaded(&error_text(&error), remedy(&error)),
     };
-    let hooks = attach_all(&mut ebpf, &btf);
+    let hooks = attach_all(&mut ebpf, &btf, only);
     let none = !hooks.iter().any(HookState::is_attached);
     let mut checks = vec![Check::ok("kernel-programs", "their maps are accepted")];
-    checks.extend(hooks.iter().map(|HookState { hook, outcome }| match outcome {
-        Outcome::Attached => Check::ok(name(hook), "attached"),
+    checks.extend(hooks.iter().map(|HookState { hook, outcome, refused }| match outcome {
+        Outcome::Attached(way) => Check::ok(name(hook), attached(way, refused)),
         Outcome::Blind(why) => {
             let (found, remedy) = (format!("off: {why}"), off(hook));
             if none {
@@ -113,13 +113,25 @@ fn programs(hierarchy: &Hierarchy) -> Vec<Check> {
 }
 
 fn name(hook: &Hook) -> String {
-    format!("{HOOK}{}", hook.program)
+    format!("{HOOK}{}", hook.name)
+}
+
+/// Where its programs are, and what was preferred to it and is not to be had.
+fn attached(way: &Way, refused: &[(&Way, String)]) -> String {
+    let places: Vec<String> = way.programs.iter().map(|program| program.attach.to_string()).collect();
+    let mut found = format!("attached: {}", places.join(" "));
+    for (way, why) in refused {
+        // Writing to a String cannot fail.
+        let _ = write!(found, "; not {}, which costs less: {why}", way.kind.name());
+    }
+    found
 }
 
 fn off(hook: &Hook) -> String {
     format!(
-        "Without it gomon cannot see {}. It needs the tracepoint {} as in Linux {}, and the privileges above.",
-        hook.lost, hook.tracepoint, hook.since
+        "Without it gomon cannot see {}. It needs Linux {}, and the privileges above.",
+        hook.lost,
+        hook.since()
     )
 }
 

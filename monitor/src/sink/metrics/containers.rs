@@ -169,6 +169,7 @@ impl Containers {
             | EventKind::Open { .. }
             | EventKind::Exit { .. }
             | EventKind::TlsRefused { .. }
+            | EventKind::Flooded { .. }
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => {}
         }

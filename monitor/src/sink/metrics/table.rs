@@ -123,6 +123,8 @@ macro_rules! labels {
 labels! {
     /// Where and why something was given up: `stage` and `reason` of `gomon_events_dropped_total`.
     Dropped {
+        /// A container made more events than gomon takes in from one.
+        Flood = ["kernel", "flood"],
         /// A ring was full.
         Ring = ["kernel", "ring_full"],
         /// A record that does not decode.

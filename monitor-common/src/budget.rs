@@ -1,0 +1,99 @@
+//! How many events one cgroup may send to user space: what one container does must not cost the others their events.
+
+use crate::probe::Probe;
+
+/// Time is cut into windows of 2^28 ns, 268 ms.
+const WINDOW_SHIFT: u32 = 28;
+
+/// What one cgroup has used of one probe's allowance; the value of a map.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Budget {
+    /// The window that `used` is about.
+    pub window: u64,
+    pub used: u64,
+    /// Events kept back since the cgroup is known. CPUs that count at once may miss a few of each other's; the
+    /// probe's own counters are exact.
+    pub kept_back: u64,
+}
+
+/// Whether an event may go to user space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    Granted,
+    /// The first one of its window that is kept back: user space is told.
+    FloodBegins,
+    KeptBack,
+}
+
+/// Events of one cgroup in one window that are passed on.
+///
+/// 4,096 are 15,000 a second: more than a program makes that does anything else, and less than the agent takes in.
+pub const ALLOWANCE: u64 = 4_096;
+
+/// Of those, how many may still enter a ring that is half full: the rest of it is for the others.
+pub const MODEST: u64 = 64;
+
+/// Probes whose events are never kept back: so rare, or so needed for all that follows, that none can be spared.
+#[must_use]
+pub const fn is_exempt(probe: Probe) -> bool {
+    matches!(probe, Probe::OomKill | Probe::CgroupMade | Probe::CgroupRemoved | Probe::Flood)
+}
+
+impl Budget {
+    /// Takes one event into account. `is_crowded`: the ring is more than half full.
+    ///
+    /// Two CPUs may do this at once and grant a few events too many: it is a brake, not a ledger.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "part of a kernel program")]
+    pub fn admit(&mut self, boot_ns: u64, is_crowded: bool) -> Admission {
+        let window = boot_ns >> WINDOW_SHIFT;
+        if window != self.window {
+            self.window = window;
+            self.used = 0;
+        }
+        self.used += 1;
+        let allowance = if is_crowded { MODEST } else { ALLOWANCE };
+        if self.used <= allowance {
+            return Admission::Granted;
+        }
+        self.kept_back += 1;
+        if self.used > ALLOWANCE + 1 {
+            return Admission::KeptBack;
+        }
+        // Once a window: the rest of it is refused, whatever the ring has room for.
+        self.used = ALLOWANCE + 2;
+        Admission::FloodBegins
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW_NS: u64 = 1 << WINDOW_SHIFT;
+
+    fn spend(budget: &mut Budget, at: u64, count: u64, is_crowded: bool) -> [u64; 3] {
+        let mut sums = [0; 3];
+        for _ in 0..count {
+            sums[budget.admit(at, is_crowded) as usize] += 1;
+        }
+        sums
+    }
+
+    #[test]
+    fn a_flood_is_told_once_a_window_and_the_next_window_starts_afresh() {
+        let mut budget = Budget::default();
+        assert_eq!(spend(&mut budget, WINDOW_NS, ALLOWANCE + 10, false), [ALLOWANCE, 1, 9]);
+        assert_eq!(spend(&mut budget, 2 * WINDOW_NS, 10, false), [10, 0, 0]);
+    }
+
+    #[test]
+    fn in_a_crowded_ring_only_the_modest_are_heard() {
+        let mut loud = Budget::default();
+        assert_eq!(spend(&mut loud, WINDOW_NS, 1_000, false), [1_000, 0, 0]);
+        assert_eq!(spend(&mut loud, WINDOW_NS, 10, true), [0, 1, 9]);
+        let mut modest = Budget::default();
+        assert_eq!(spend(&mut modest, WINDOW_NS, MODEST, true), [MODEST, 0, 0]);
+    }
+}

@@ -1,0 +1,3 @@
+module gomon.dev/bench/service
+
+go 1.25
