@@ -8,19 +8,21 @@ use super::{
     GLIBC, STATIC, Who,
     oci::{Bundle, Oci, cgroup_of, command},
 };
-use crate::support::{Agent, Container, fence, skip, unique, wait_for};
+use crate::support::{Agent, Container, docker_ok, fence, skip, unique, wait_for};
 
 #[test]
 fn an_id_that_comes_back_is_another_life_with_files_of_its_own() {
     let Some(runc) = Oci::new("runc") else { return skip("ids that come back", "runc is not installed") };
     let agent = Agent::start();
     let id = unique("reused");
-    runc.run(&Bundle::new(&id, &[GLIBC]));
+    let first = Bundle::new(&id, &[GLIBC]);
+    runc.run(&first);
     let who = Who::new("runc", &id, &id);
     who.failed(&agent);
     assert_eq!(runc.run(&Bundle::new(&id, &[STATIC, "ok"])).code, Some(0));
     let named = json!({"io.kubernetes.container.name": "renamed"});
-    runc.run(&Bundle::new(&id, &["/app/sevrer"]).annotations(named));
+    let third = Bundle::new(&id, &["/app/sevrer"]).annotations(named);
+    runc.run(&third);
     let found = wait_for("the diagnosis of the third life", || {
         agent.diagnoses(&id).into_iter().find(|one| one["pattern"] == "entrypoint-not-found")
     });
@@ -92,6 +94,21 @@ fn a_process_counts_to_the_container_whose_cgroup_it_is_in_at_that_moment() {
     // Born in it: no event tells of a change.
     born_in(&cgroup);
     wait_for("the second failure", || ((failures() - 2.0).abs() < 0.5).then_some(()));
+}
+
+#[test]
+fn an_oom_kill_is_told_with_the_limit_of_that_moment() {
+    let script = "echo ready; while [ ! -e /tmp/go ]; do sleep 0.05; done; exec /app/probe.static leak";
+    let container = Container::new("updated", "musl", &["/bin/sh", "-c", script]).with(&["--memory", "512m"]);
+    container.serve();
+    let agent = Agent::start();
+    docker_ok(&["update", "--memory", "32m", "--memory-swap", "32m", &container.name]);
+    docker_ok(&["exec", &container.name, "touch", "/tmp/go"]);
+    assert_eq!(container.wait(), 137);
+    let found = wait_for("the diagnosis", || agent.diagnoses(&container.id()).pop());
+    assert_eq!(found["pattern"], "oom-kill");
+    let summary = found["summary"].as_str().unwrap();
+    assert!(summary.contains("at its limit of 32"), "{found:#}");
 }
 
 /// A child that clone3(2) puts into the cgroup, where its execve fails.
