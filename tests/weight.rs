@@ -1,5 +1,5 @@
-//! What one container costs in memory, and one event in the rings. No time is taken: growth shows in review, as a change
-//! of `tests/snapshots/weight.txt` (`GOMON_UPDATE_SNAPSHOTS=1` writes it anew).
+//! What one container costs in memory, and one event in the rings and in allocations. No time is taken: growth shows in
+//! review, as a change of `tests/snapshots/weight.txt` (`GOMON_UPDATE_SNAPSHOTS=1` writes it anew).
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use std::{
@@ -12,25 +12,29 @@ use std::{
 };
 
 use gomon::{
+    decode::Decoder,
     engine::Engine,
-    model::observation::Observation,
+    model::{observation::Observation, time::BootEpoch},
     recording::Reader,
     sink::{
         metrics::{Build, DEFAULT_MAX_SERIES, Metrics},
         shared::Shared,
     },
 };
-use monitor_common::{limits, record};
+use monitor_common::{limits, path::PathClass, probe::Probe, record};
+use zerocopy::{FromZeros as _, IntoBytes as _};
 
 /// Counts what is allocated and not given back.
 struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
 // SAFETY: passes everything on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LIVE.fetch_add(layout.size(), Ordering::Relaxed);
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the caller's layout.
         unsafe { System.alloc(layout) }
     }
@@ -64,12 +68,16 @@ fn lives(scenario: &str) -> Vec<Vec<Observation>> {
     (0..CONTAINERS).map(life).collect()
 }
 
+fn shared() -> Shared {
+    let build = Build { version: "0", revision: "0", rust_version: "0" };
+    let epoch = BootEpoch(0);
+    Shared::new(Metrics::new(build, epoch, DEFAULT_MAX_SERIES).unwrap(), epoch)
+}
+
 /// Bytes that the engine and the agent's snapshot keep of one container.
 fn bytes_of_container(scenario: &str) -> usize {
     let lives = lives(scenario);
-    let build = Build { version: "0", revision: "0", rust_version: "0" };
-    let epoch = gomon::model::time::BootEpoch(0);
-    let shared = Shared::new(Metrics::new(build, epoch, DEFAULT_MAX_SERIES).unwrap(), epoch);
+    let shared = shared();
     let mut engine = Engine::new();
     let before = LIVE.load(Ordering::Relaxed);
     for observation in lives.iter().flatten() {
@@ -87,6 +95,47 @@ fn bytes_of_container(scenario: &str) -> usize {
     bytes.next_multiple_of(STEP_BYTES)
 }
 
+/// A record of a loader that looks for a library in vain.
+fn missed_library() -> Vec<u8> {
+    let mut open = record::Open::new_zeroed();
+    open.head.header.kind = Probe::Open as u32;
+    open.head.header.tgid = 77;
+    open.head.header.comm[..3].copy_from_slice(b"app");
+    open.head.result = -2;
+    open.head.class = PathClass::SharedLibrary as u32;
+    open.path[..24].copy_from_slice(b"/usr/local/lib/libfoo.so");
+    open.as_bytes()[..size_of::<record::OpenHead>() + 25].to_vec()
+}
+
+/// Allocations of a hundred such events on their way through, when the first ones have gone it.
+fn allocations_of_events() -> usize {
+    let life = lives("sigterm-ignored/near-miss.jsonl").swap_remove(0);
+    let run = life.iter().find_map(|observation| match observation {
+        Observation::Appeared { run, .. } => Some(run.clone()),
+        _ => None,
+    });
+    let run = run.unwrap();
+    let (mut engine, mut decoder, record) = (Engine::new(), Decoder::default(), missed_library());
+    let shared = shared();
+    for observation in &life {
+        engine.observe(observation);
+        shared.observe(observation);
+    }
+    let mut pass = |times: usize| {
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        for _ in 0..times {
+            let event = decoder.event(&record).unwrap();
+            let observation = Observation::Happened { run: run.clone(), event };
+            assert!(engine.observe(&observation).changes.is_empty());
+            shared.observe(&observation);
+            shared.metrics(|metrics| metrics.received(Probe::Open, std::time::Duration::ZERO));
+        }
+        ALLOCATIONS.load(Ordering::Relaxed) - before
+    };
+    assert!(pass(100) > 0, "the first ones are remembered");
+    pass(100)
+}
+
 #[test]
 fn a_container_and_an_event_weigh_what_they_did() {
     let mut text = String::from("# bytes of one running container in the agent\n");
@@ -98,9 +147,11 @@ fn a_container_and_an_event_weigh_what_they_did() {
     ] {
         writeln!(text, "{scenario} {}", bytes_of_container(scenario)).unwrap();
     }
+    writeln!(text, "# allocations of 100 events that repeat\n{}", allocations_of_events()).unwrap();
     text.push_str("# bytes of one record in a ring; an open is as long as its path\n");
     for (name, bytes) in [
-        ("cgroup", size_of::<record::Cgroup>()),
+        ("cgroup_made", size_of::<record::CgroupMade>()),
+        ("cgroup_removed", size_of::<record::Cgroup>()),
         ("exec", size_of::<record::Exec>()),
         ("exec_failed", size_of::<record::ExecFailed>()),
         ("exit", size_of::<record::Exit>()),

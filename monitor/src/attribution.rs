@@ -143,7 +143,7 @@ impl Attribution {
         let container = &life.run.container;
         if proven && !container.is_random() {
             // Two namespaces of containerd, two roots of runc: the same word for two containers.
-            let container = ContainerId(format!("{container}@{}", life.path));
+            let container = ContainerId(format!("{container}@{}", life.path).into());
             if !self.lives.contains_key(&container) {
                 return self.begin(Life { run: Run { container, cgroup }, ..life }, None);
             }

@@ -1,5 +1,7 @@
 //! Turns the bytes of one record into an event. Pure; never panics on kernel input.
 
+mod texts;
+
 use monitor_common::{
     path::PathClass,
     probe::Probe,
@@ -7,6 +9,8 @@ use monitor_common::{
 };
 use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+use texts::{Texts, until_nul};
 
 use crate::model::{
     container::CgroupId,
@@ -29,17 +33,27 @@ pub enum DecodeError {
     Class(u32),
 }
 
-/// Decodes one record.
-pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
+/// Decodes records, and keeps the strings that come again.
+#[derive(Debug, Default)]
+pub struct Decoder(Texts);
+
+impl Decoder {
+    /// Decodes one record.
+    pub fn event(&mut self, bytes: &[u8]) -> Result<Event, DecodeError> {
+        event(&mut self.0, bytes)
+    }
+}
+
+fn event(texts: &mut Texts, bytes: &[u8]) -> Result<Event, DecodeError> {
     let (header, _) =
         Header::ref_from_prefix(bytes).map_err(|_| DecodeError::NoHeader { len: bytes.len() })?;
     let probe = Probe::from_kind(header.kind).ok_or(DecodeError::Kind(header.kind))?;
     let kind = match probe {
         Probe::ExecFailed => exec_failed(read(bytes, probe)?),
         Probe::Exec => exec(read(bytes, probe)?),
-        Probe::Open => open(bytes)?,
-        Probe::OomKill => oom_kill(read(bytes, probe)?),
-        Probe::SignalSent => signal_sent(read(bytes, probe)?),
+        Probe::Open => open(texts, bytes)?,
+        Probe::OomKill => oom_kill(texts, read(bytes, probe)?),
+        Probe::SignalSent => signal_sent(texts, read(bytes, probe)?),
         Probe::SignalDelivered => signal_delivered(read(bytes, probe)?),
         Probe::Exit => exit(read(bytes, probe)?),
         Probe::CgroupMade => {
@@ -67,7 +81,12 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
     Ok(Event {
         at: BootNs(header.boot_ns),
         cgroup: CgroupId(header.cgroup),
-        task: Task { pid: header.tgid, tid: header.tid, ns_pid: header.ns_tgid, comm: text(&header.comm) },
+        task: Task {
+            pid: header.tgid,
+            tid: header.tid,
+            ns_pid: header.ns_tgid,
+            comm: texts.shared(&header.comm),
+        },
         kind,
     })
 }
@@ -90,8 +109,7 @@ fn words(bytes: &[u8], length: u32) -> Vec<String> {
 
 /// Up to the first NUL, as lossy UTF-8.
 fn text(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
+    String::from_utf8_lossy(until_nul(bytes)).into_owned()
 }
 
 fn exec_failed(record: &record::ExecFailed) -> EventKind {
@@ -107,7 +125,7 @@ fn exec(record: &record::Exec) -> EventKind {
 }
 
 /// The record ends behind its path.
-fn open(bytes: &[u8]) -> Result<EventKind, DecodeError> {
+fn open(texts: &mut Texts, bytes: &[u8]) -> Result<EventKind, DecodeError> {
     let short = DecodeError::Short { probe: Probe::Open.name(), len: bytes.len() };
     let Ok((head, path)) = record::OpenHead::ref_from_prefix(bytes) else { return Err(short) };
     if !path.contains(&0) {
@@ -115,17 +133,17 @@ fn open(bytes: &[u8]) -> Result<EventKind, DecodeError> {
     }
     let class = PathClass::from_number(head.class).ok_or(DecodeError::Class(head.class))?;
     let result = if head.result < 0 { Err(Errno(head.result.saturating_neg())) } else { Ok(head.result) };
-    Ok(EventKind::Open { path: text(path), class, result, flags: head.flags })
+    Ok(EventKind::Open { path: texts.shared(path), class, result, flags: head.flags })
 }
 
-fn oom_kill(record: &record::OomKill) -> EventKind {
+fn oom_kill(texts: &mut Texts, record: &record::OomKill) -> EventKind {
     let pages = |count: i64| u64::try_from(count).ok();
     EventKind::OomKill {
         victim: Task {
             pid: record.victim_tgid,
             tid: record.victim_tgid,
             ns_pid: record.victim_ns_tgid,
-            comm: text(&record.victim_comm),
+            comm: texts.shared(&record.victim_comm),
         },
         anon_pages: pages(record.anon_pages),
         file_pages: pages(record.file_pages),
@@ -134,7 +152,7 @@ fn oom_kill(record: &record::OomKill) -> EventKind {
     }
 }
 
-fn signal_sent(record: &record::SignalSent) -> EventKind {
+fn signal_sent(texts: &mut Texts, record: &record::SignalSent) -> EventKind {
     EventKind::SignalSent {
         signal: Signal(record.signal),
         code: record.code,
@@ -142,7 +160,7 @@ fn signal_sent(record: &record::SignalSent) -> EventKind {
             pid: record.target_tgid,
             tid: record.target_tid,
             ns_pid: record.target_ns_tgid,
-            comm: text(&record.target_comm),
+            comm: texts.shared(&record.target_comm),
         },
         sender_cgroup: CgroupId(record.sender_cgroup),
         outcome: match record.result {
@@ -184,6 +202,10 @@ mod tests {
     use zerocopy::{FromZeros as _, IntoBytes as _};
 
     use super::*;
+
+    fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
+        Decoder::default().event(bytes)
+    }
 
     fn failed_exec() -> record::ExecFailed {
         let mut record = record::ExecFailed::new_zeroed();
@@ -243,7 +265,7 @@ mod tests {
             assert!(event(&record.as_bytes()[..len]).is_err(), "{len} bytes decoded");
         }
         let EventKind::Open { path, .. } = event(&record.as_bytes()[..whole]).unwrap().kind else { panic!() };
-        assert_eq!(path, "/a.so");
+        assert_eq!(&*path, "/a.so");
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub fn named(path: &str) -> Option<Named<'_>> {
         if let Some((id, runtime)) = words {
             let by_parent = if parents.ends_with("/docker") { Runtime::Docker } else { Runtime::Unknown };
             let runtime = if runtime == Runtime::Unknown { by_parent } else { runtime };
-            return Some(Named { id: ContainerId(id.to_owned()), runtime, top });
+            return Some(Named { id: ContainerId(id.into()), runtime, top });
         }
         top = parents;
     }

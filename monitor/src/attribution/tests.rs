@@ -7,7 +7,7 @@ const ID: &str = "3f2a9c1de0b14e6f8a7c5d3b2e1f00112233445566778899aabbccddeeff00
 const INNER: &str = "00ff9c1de0b14e6f8a7c5d3b2e1f00112233445566778899aabbccddeeff0011";
 
 fn id(text: &str) -> ContainerId {
-    ContainerId(text.to_owned())
+    ContainerId(text.into())
 }
 
 fn proof(text: &str) -> Proof {
@@ -35,7 +35,7 @@ fn real_paths_tell_their_runtime_their_container_and_their_pod() {
         let found = named(path);
         let told = found.as_ref().map_or("host", |found| found.runtime.name());
         assert_eq!(told, *runtime, "{path}");
-        assert_eq!(found.map_or("-".to_owned(), |found| found.id.0), *container, "{path}");
+        assert_eq!(found.map_or("-".into(), |found| found.id.0.to_string()), *container, "{path}");
         assert_eq!(pod_uid(path).as_deref().unwrap_or("-"), *pod, "{path}");
     }
 }

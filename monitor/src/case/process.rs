@@ -1,6 +1,6 @@
 //! The digest of one process: what it tried to run and open, which signals it got, how it ended. Bounded.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use monitor_common::path::PathClass;
 
@@ -31,7 +31,7 @@ pub struct Process {
     pub parent_pid: u32,
     /// An ancestor was started from outside: `docker exec`, a health check.
     pub(super) descends_from_outside: bool,
-    pub comm: String,
+    pub comm: Arc<str>,
     pub first_seen: BootNs,
     /// What it runs now; `None`: nothing was executed since it was forked, or since gomon looks.
     pub program: Option<Program>,
@@ -74,7 +74,7 @@ pub struct ExecFailure {
     pub path: String,
     pub argv0: String,
     /// The name of the task that tried.
-    pub comm: String,
+    pub comm: Arc<str>,
 }
 
 /// All opens of one shared library name.
@@ -147,7 +147,7 @@ impl Process {
             ns_pid: 0,
             parent_pid: 0,
             descends_from_outside: false,
-            comm: String::new(),
+            comm: Arc::default(),
             first_seen: at,
             program: None,
             exec_failures: Vec::new(),
@@ -175,7 +175,7 @@ impl Process {
 
     /// A stage of runc or crun that has not executed the container's command yet.
     pub fn is_runtime_stage(&self) -> bool {
-        let comm = self.exec_failures.last().map_or(self.comm.as_str(), |failure| failure.comm.as_str());
+        let comm = self.exec_failures.last().map_or(&*self.comm, |failure| &*failure.comm);
         self.program.is_none() && (comm.starts_with("runc") || comm.starts_with("crun") || comm == "conmon")
     }
 

@@ -36,7 +36,7 @@ impl Target {
             Self::NameOrId(text) => *text == identity.name || begins(container, text),
             Self::Id { runtime, id } => *runtime == identity.runtime && begins(container, id),
             Self::Pod { namespace, pod, container: name } => {
-                let is_id = name.is_none() && container.0 == self.to_string();
+                let is_id = name.is_none() && *container.0 == self.to_string();
                 let is_pod = *namespace == identity.namespace
                     && *pod == identity.pod
                     && name.as_ref().is_none_or(|name| *name == identity.name);
@@ -51,7 +51,7 @@ impl Target {
 /// the containerd namespace in front.
 pub(crate) fn begins(container: &ContainerId, text: &str) -> bool {
     let is_start = || container.0.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text));
-    container.0 == text
+    *container.0 == *text
         || container.plain() == text
         || is_number(text) && is_number(&container.0) && is_start()
 }
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn an_id_that_a_person_chose_fits_with_and_without_its_namespace() {
-        let id = ContainerId("default/redis".to_owned());
+        let id = ContainerId("default/redis".into());
         let identity = Identity { runtime: Runtime::Containerd, ..Identity::default() };
         for text in ["default/redis", "redis", "containerd://redis", "containerd://default/redis"] {
             assert!(text.parse::<Target>().unwrap().fits(&id, &identity), "{text}");
@@ -146,7 +146,7 @@ mod tests {
         for text in ["other/redis", "red", "redisx", "docker://redis", "default/redis/x", "default/red"] {
             assert!(!text.parse::<Target>().unwrap().fits(&id, &identity), "{text}");
         }
-        let namesake = ContainerId("web@/other/web".to_owned());
+        let namesake = ContainerId("web@/other/web".into());
         assert!("web@/other/web".parse::<Target>().unwrap().fits(&namesake, &identity));
     }
 

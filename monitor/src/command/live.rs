@@ -124,7 +124,7 @@ impl Wanted {
             Some(Target::Pid(pid)) => {
                 let host = host(args).ok();
                 let id = host.and_then(|host| runtime::container_of_process(&host, *pid).ok().flatten());
-                Some(Target::NameOrId(id.map_or_else(|| format!("pid:{pid}"), |id| id.0)))
+                Some(Target::NameOrId(id.map_or_else(|| format!("pid:{pid}"), |id| id.0.to_string())))
             }
             other => other.cloned(),
         };

@@ -11,7 +11,7 @@ use crate::model::{
 };
 
 fn run(cgroup: u64) -> Run {
-    Run { container: ContainerId("ab".repeat(32)), cgroup: CgroupId(cgroup) }
+    Run { container: ContainerId("ab".repeat(32).into()), cgroup: CgroupId(cgroup) }
 }
 
 fn at(ms: u64) -> BootNs {

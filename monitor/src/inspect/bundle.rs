@@ -152,8 +152,10 @@ pub(super) fn qualified(word: &str, bundle: &Path) -> ContainerId {
     let namespace = bundle.parent().and_then(Path::file_name).map(|name| name.to_string_lossy());
     let is_containerds = bundle.ancestors().nth(2).is_some_and(|tasks| tasks.ends_with(CONTAINERD_TASKS));
     match namespace {
-        Some(namespace) if is_containerds && !is_random(word) => ContainerId(format!("{namespace}/{word}")),
-        Some(_) | None => ContainerId(word.to_owned()),
+        Some(namespace) if is_containerds && !is_random(word) => {
+            ContainerId(format!("{namespace}/{word}").into())
+        }
+        Some(_) | None => ContainerId(word.into()),
     }
 }
 
@@ -224,7 +226,7 @@ mod tests {
         assert_eq!(runtime("eee"), Some(Runtime::Podman));
         assert_eq!(runtime("fff"), None);
         assert_eq!(runtime("bbb"), None);
-        let mut ids: Vec<_> = host.bundles.all(&host).into_iter().map(|b| b.id.0).collect();
+        let mut ids: Vec<_> = host.bundles.all(&host).into_iter().map(|b| b.id.0.to_string()).collect();
         ids.sort();
         assert_eq!(ids, ["ddd", "eee", "k8s.io/bbb", "moby/aaa", "moby/ccc"]);
         let counts: Vec<_> = host.bundles.survey(&host).into_iter().map(|(_, survey)| survey).collect();

@@ -192,7 +192,8 @@ pub(super) fn all<'h>(
     data_root: &'h Path,
 ) -> impl Iterator<Item = (ContainerId, Container)> + 'h {
     let ids = host.names(&data_root.join("containers"), LIST_LIMIT).into_iter().filter(|id| is_plain(id));
-    ids.map(ContainerId).filter_map(|id| Some((id.clone(), read_in(host, &id, data_root.to_owned()).ok()?)))
+    ids.map(|id| ContainerId(id.into()))
+        .filter_map(|id| Some((id.clone(), read_in(host, &id, data_root.to_owned()).ok()?)))
 }
 
 /// Where dockerd may keep its data: the default first, then what its configuration says.
@@ -211,7 +212,7 @@ pub(super) fn data_roots(host: &Host) -> Vec<PathBuf> {
 
 /// `containers/<id>` below the data root.
 pub(super) fn directory(data_root: &Path, id: &ContainerId) -> PathBuf {
-    data_root.join("containers").join(&id.0)
+    data_root.join("containers").join(&*id.0)
 }
 
 pub(super) fn parse<T: serde::de::DeserializeOwned>(host: &Host, path: PathBuf) -> Result<T, DockerError> {
@@ -224,7 +225,7 @@ fn data_root(id: &ContainerId, root: &Path, mounts: &[Mount]) -> Option<PathBuf>
     let below = |path: &Path, levels: usize| path.ancestors().nth(levels).map(Path::to_owned);
     let bound = mounts.iter().map(|mount| Path::new(&mount.source)).find(|source| {
         let directory = source.parent();
-        directory.is_some_and(|directory| directory.ends_with(Path::new("containers").join(&id.0)))
+        directory.is_some_and(|directory| directory.ends_with(Path::new("containers").join(&*id.0)))
     });
     if let Some(source) = bound {
         return below(source, 3);
@@ -234,7 +235,7 @@ fn data_root(id: &ContainerId, root: &Path, mounts: &[Mount]) -> Option<PathBuf>
 
 /// The directories of a container's root file system on overlay2, the uppermost first.
 pub(super) fn layers(host: &Host, id: &ContainerId, data_root: &Path) -> Result<Vec<PathBuf>, DockerError> {
-    let mounts = data_root.join("image/overlay2/layerdb/mounts").join(&id.0);
+    let mounts = data_root.join("image/overlay2/layerdb/mounts").join(&*id.0);
     let mount_id = text(host, &mounts.join("mount-id"))?;
     let overlay = data_root.join("overlay2");
     let own = overlay.join(mount_id.trim());

@@ -160,7 +160,7 @@ mod tests {
         ]);
         let listed: Vec<_> = containers(&host)
             .into_iter()
-            .map(|one| (one.id.0, one.identity.name, one.state.unwrap().status, one.pid))
+            .map(|one| (one.id.0.to_string(), one.identity.name, one.state.unwrap().status, one.pid))
             .collect();
         let of = |id: &str, name: &str, status: &str, pid| (id.into(), name.into(), status.into(), pid);
         assert_eq!(listed, [of(AA, "web", "running", Some(42)), of("cc", "job", "exited", None)]);
@@ -181,8 +181,10 @@ mod tests {
             ("proc/72/cgroup", "0::/user.slice\n"),
             (&format!("{PODMAN}/ee/userdata/config.json"), "broken"),
         ]);
-        let mut pids: Vec<_> =
-            containers(&host).into_iter().map(|one| (one.id.0, one.identity.runtime, one.pid)).collect();
+        let mut pids: Vec<_> = containers(&host)
+            .into_iter()
+            .map(|one| (one.id.0.to_string(), one.identity.runtime, one.pid))
+            .collect();
         pids.sort_by(|a, b| a.0.cmp(&b.0));
         let expected = [
             (BB.to_owned(), Runtime::Containerd, Some(71)),
@@ -204,8 +206,10 @@ mod tests {
             (&format!("{TASKS}/default/redis/config.json"), SPEC),
             (&format!("{TASKS}/other/redis/config.json"), SPEC),
         ]);
-        let mut listed: Vec<_> =
-            containers(&host).into_iter().map(|one| (one.id.0, one.identity.name, one.pid)).collect();
+        let mut listed: Vec<_> = containers(&host)
+            .into_iter()
+            .map(|one| (one.id.0.to_string(), one.identity.name, one.pid))
+            .collect();
         listed.sort();
         let of = |id: &str, name: &str, pid| (id.to_owned(), name.to_owned(), pid);
         let expected = [

@@ -68,7 +68,7 @@ pub(super) fn find(files: &Host, path: &str) -> Option<BundleDirectory> {
                     Some(state) => state.is_at(path).then_some(state.bundle),
                     // It is being started: systemd makes the cgroup before runc has written anything down.
                     None if prefix == tool && files.look_into(&directory).is_ok() => Some(BundleDirectory {
-                        id: ContainerId((*word).to_owned()),
+                        id: ContainerId((*word).into()),
                         path: directory,
                         runtime: *tool,
                     }),
@@ -139,7 +139,8 @@ mod tests {
     #[test]
     fn a_cgroup_is_a_containers_only_where_its_runtime_says_so() {
         let (_dir, host) = host_with(&[("run/runc/web/state.json", RUNC), ("run/crun/web2/status", CRUN)]);
-        let found = |path| find(&host, path).map(|bundle| (bundle.id.0, bundle.path, bundle.runtime));
+        let found =
+            |path| find(&host, path).map(|bundle| (bundle.id.0.to_string(), bundle.path, bundle.runtime));
         let web = |id: &str, bundle: &str, tool| Some((id.to_owned(), PathBuf::from(bundle), tool));
         assert_eq!(found("/web"), web("web", "/b", Runtime::Runc));
         assert_eq!(found("/other/web"), web("web", "/b", Runtime::Runc));
@@ -147,7 +148,7 @@ mod tests {
         for other in ["/elsewhere/web", "/system.slice/web.service", "/web3", "/..", "/"] {
             assert_eq!(found(other), None, "{other}");
         }
-        let ids: Vec<_> = all(&host).into_iter().map(|state| state.bundle.id.0).collect();
+        let ids: Vec<_> = all(&host).into_iter().map(|state| state.bundle.id.0.to_string()).collect();
         assert_eq!(ids, ["web", "web2"]);
     }
 

@@ -37,7 +37,7 @@ impl TestHost {
     }
 
     pub(super) fn id() -> ContainerId {
-        ContainerId(ID.to_owned())
+        ContainerId(ID.into())
     }
 
     /// A path of the host.

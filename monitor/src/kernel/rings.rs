@@ -13,7 +13,7 @@ use aya::{
 use thiserror::Error;
 
 use crate::{
-    decode,
+    decode::Decoder,
     model::{
         event::Event,
         time::{BootNs, MS},
@@ -38,6 +38,7 @@ pub struct Rings {
     waiting: VecDeque<Event>,
     /// When the latest precious event among them happened.
     precious_at: Option<BootNs>,
+    decoder: Decoder,
     /// Records that did not decode.
     pub malformed: u64,
 }
@@ -53,6 +54,7 @@ impl Rings {
             ordinary: ring("ORDINARY")?,
             waiting: VecDeque::new(),
             precious_at: None,
+            decoder: Decoder::default(),
             malformed: 0,
         })
     }
@@ -73,7 +75,7 @@ impl Rings {
         for (ring, is_precious) in [(&mut self.precious, true), (&mut self.ordinary, false)] {
             for _ in 0..BATCH {
                 let Some(item) = ring.next() else { break };
-                match decode::event(&item) {
+                match self.decoder.event(&item) {
                     Ok(event) => {
                         self.precious_at = self.precious_at.max(is_precious.then_some(event.at));
                         self.waiting.push_back(event);

@@ -1,6 +1,6 @@
 //! Who a container is: its id, its cgroup, its names.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub struct CgroupId(pub u64);
 /// containerd namespace in front of it where there is one: `default/redis`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ContainerId(pub String);
+pub struct ContainerId(pub Arc<str>);
 
 impl ContainerId {
     /// The first 12 digits, as docker and crictl print it; a name that a person gave stays whole.
@@ -31,7 +31,7 @@ impl ContainerId {
     /// The id as its runtime knows it: without the containerd namespace, or the cgroup, that tells namesakes apart.
     #[must_use]
     pub fn plain(&self) -> &str {
-        let without_cgroup = self.0.split_once('@').map_or(self.0.as_str(), |(id, _)| id);
+        let without_cgroup = self.0.split_once('@').map_or(&*self.0, |(id, _)| id);
         without_cgroup.rsplit('/').next().unwrap_or_default()
     }
 }

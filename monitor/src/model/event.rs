@@ -1,5 +1,7 @@
 //! What the kernel saw, decoded: one value an occurrence. Strings are lossy UTF-8 and not yet inert.
 
+use std::sync::Arc;
+
 use monitor_common::{path::PathClass, probe::Probe};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +27,7 @@ pub struct Task {
     pub tid: u32,
     /// Process id in the task's own (innermost) pid namespace; 0 where it could not be read.
     pub ns_pid: u32,
-    pub comm: String,
+    pub comm: Arc<str>,
 }
 
 /// What happened.
@@ -43,7 +45,7 @@ pub enum EventKind {
         parent_pid: u32,
     },
     /// open(2), openat(2) or openat2(2) returned, for a path of a class that gomon wants or with a telling errno.
-    Open { path: String, class: PathClass, result: Result<i32, Errno>, flags: u32 },
+    Open { path: Arc<str>, class: PathClass, result: Result<i32, Errno>, flags: u32 },
     /// The kernel chose a victim (`mark_victim`).
     OomKill {
         victim: Task,

@@ -52,14 +52,14 @@ mod tests {
 
     #[test]
     fn whereabouts_outlive_the_run_for_the_questions_that_are_on_their_way() {
-        let run = Run { container: ContainerId("web".to_owned()), cgroup: CgroupId(1) };
+        let run = Run { container: ContainerId("web".into()), cgroup: CgroupId(1) };
         let mut known = Known::default();
-        known.know(run.clone(), ContainerId("known".to_owned()).into());
+        known.know(run.clone(), ContainerId("known".into()).into());
         known.gone(run.clone(), BootNs(SECOND));
         known.forget(BootNs(2 * SECOND));
-        assert_eq!(known.of(&run).id.0, "known");
+        assert_eq!(&*known.of(&run).id.0, "known");
         known.forget(BootNs(11 * SECOND));
-        assert_eq!(known.of(&run).id.0, "web");
+        assert_eq!(&*known.of(&run).id.0, "web");
         assert!(known.by_run.is_empty() && known.gone.is_empty());
     }
 }

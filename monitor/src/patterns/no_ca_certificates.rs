@@ -126,7 +126,7 @@ fn is_directory_of_go(path: &str) -> bool {
 }
 
 fn name(process: &Process) -> String {
-    let program = process.program.as_ref().map_or(process.comm.as_str(), |program| program.path.as_str());
+    let program = process.program.as_ref().map_or(&*process.comm, |program| program.path.as_str());
     inert(program).into_owned()
 }
 

@@ -82,7 +82,7 @@ fn finding(
     kill: Option<&SignalSeen>,
     ignored: bool,
 ) -> Finding {
-    let program = init.program.as_ref().map_or(init.comm.as_str(), |program| program.path.as_str());
+    let program = init.program.as_ref().map_or(&*init.comm, |program| program.path.as_str());
     let program = inert(program).into_owned();
     let place = if term.sender_cgroup == case.run.cgroup { "inside" } else { "outside" };
     let sender = format!("{} {place} the container", inert(&term.sender.comm));

@@ -208,7 +208,7 @@ mod tests {
         Event {
             at: BootNs(1_500 * MS),
             cgroup: CgroupId(77),
-            task: Task { pid: 4711, tid: 4711, ns_pid: 1, comm: "runc:[2:INIT]".to_owned() },
+            task: Task { pid: 4711, tid: 4711, ns_pid: 1, comm: "runc:[2:INIT]".into() },
             kind: EventKind::ExecFailed {
                 errno: Errno::ENOENT,
                 path: path.to_owned(),

@@ -24,7 +24,7 @@ pub(crate) fn identity() -> Identity {
 }
 
 pub(crate) fn container() -> ContainerId {
-    ContainerId("3f2a9c1d4e5b".repeat(5) + "0123")
+    ContainerId(("3f2a9c1d4e5b".repeat(5) + "0123").into())
 }
 
 pub(crate) fn diagnosis() -> Diagnosis {

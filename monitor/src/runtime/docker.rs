@@ -110,7 +110,7 @@ fn listed(summary: ContainerSummary, runtime: Runtime) -> Option<Listed> {
         docker_identity(own.map(String::as_str).unwrap_or_default(), &image, summary.labels.as_ref());
     let state = summary.state.unwrap_or(State::EMPTY);
     Some(Listed {
-        id: ContainerId(id),
+        id: ContainerId(id.into()),
         identity: Identity { runtime, ..identity },
         state: Some(RuntimeState {
             status: state.to_string(),
@@ -170,7 +170,7 @@ mod tests {
             .iter()
             .map(|one| {
                 let state = one.state.as_ref().unwrap();
-                (one.id.0.as_str(), one.identity.name.as_str(), one.running, state.exit_code)
+                (&*one.id.0, one.identity.name.as_str(), one.running, state.exit_code)
             })
             .collect();
         assert_eq!(seen, [("ab12", "api", true, None), ("cd34", "job", false, Some(137))]);

@@ -128,7 +128,7 @@ mod tests {
 
     fn listed(id: &str, name: &str, running: bool) -> Listed {
         let identity = Identity { name: name.to_owned(), ..Identity::default() };
-        Listed { identity, running, ..Listed::unnamed(ContainerId(id.to_owned())) }
+        Listed { identity, running, ..Listed::unnamed(ContainerId(id.into())) }
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
         }
         let host = Host::new(dir.path(), &dir.path().join("proc")).unwrap();
         let seen: Vec<_> =
-            from_files(&host).into_iter().map(|one| (one.id.0, one.running, one.pid)).collect();
+            from_files(&host).into_iter().map(|one| (one.id.0.to_string(), one.running, one.pid)).collect();
         assert_eq!(seen, [(alive, true, Some(7)), (recycled, false, None)]);
         assert!(container_of_process(&host, 8).unwrap().is_none());
         assert!(container_of_process(&host, 9).is_err());

@@ -101,7 +101,7 @@ pub fn resolve(
                 container: container.clone(),
             };
             // An id that a person chose in a namespace of containerd reads like a pod.
-            let fits = |one: &&Listed| is_selected(&wanted, one) || one.id.0 == target.to_string();
+            let fits = |one: &&Listed| is_selected(&wanted, one) || *one.id.0 == *target.to_string();
             selected().filter(|one| fits(one) && !one.is_sandbox()).collect()
         }
     };

@@ -49,7 +49,7 @@ impl Machine {
 
     fn look(&self, path: &str, maker: Option<u32>, member: Option<u32>, within: bool) -> (Proof, String) {
         let named = attribution::named(path).map(|named| named.id);
-        let run = Run { container: ContainerId("outer".to_owned()), cgroup: CgroupId(1) };
+        let run = Run { container: ContainerId("outer".into()), cgroup: CgroupId(1) };
         let question = Question { named, within: within.then_some(run) };
         let maker = maker.map(|pid| Maker { pid, comm: "", command: &[] });
         self.of(Cgroup { path, question: &question, maker, member, neighbour: None })
@@ -63,7 +63,7 @@ impl Machine {
 }
 
 fn is(id: &str, bundle: &str) -> (Proof, String) {
-    (Proof::Container(ContainerId(id.to_owned())), bundle.to_owned())
+    (Proof::Container(ContainerId(id.into())), bundle.to_owned())
 }
 
 fn nothing() -> (Proof, String) {

@@ -17,7 +17,7 @@ fn listed(id: &str, runtime: Runtime, names: &str, running: bool) -> Listed {
         pod_uid: String::new(),
         runtime,
     };
-    Listed { identity, running, ..Listed::unnamed(ContainerId(id.to_owned())) }
+    Listed { identity, running, ..Listed::unnamed(ContainerId(id.into())) }
 }
 
 fn world() -> Vec<Listed> {
@@ -50,9 +50,9 @@ fn selection(words: &[(&str, &str)]) -> Selection {
 
 fn processes(pid: u32) -> io::Result<Option<ContainerId>> {
     match pid {
-        7 => Ok(Some(ContainerId("c1".to_owned()))),
+        7 => Ok(Some(ContainerId("c1".into()))),
         8 => Ok(None),
-        9 => Ok(Some(ContainerId("unlisted".to_owned()))),
+        9 => Ok(Some(ContainerId("unlisted".into()))),
         _ => Err(io::ErrorKind::NotFound.into()),
     }
 }
@@ -61,7 +61,7 @@ fn processes(pid: u32) -> io::Result<Option<ContainerId>> {
 fn answer(target: &str, words: &[(&str, &str)]) -> Result<String, usize> {
     let target: Option<Target> = (!target.is_empty()).then(|| target.parse().unwrap());
     match resolve(target.as_ref(), &selection(words), &world(), processes) {
-        Ok(one) => Ok(one.id.0),
+        Ok(one) => Ok(one.id.0.to_string()),
         Err(ResolveError::Ambiguous { candidates, .. }) => Err(candidates.len()),
         Err(
             ResolveError::NotFound { .. } | ResolveError::Process { .. } | ResolveError::NotContained { .. },

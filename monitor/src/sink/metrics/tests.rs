@@ -24,7 +24,7 @@ fn metrics(max_series: usize) -> Metrics {
 }
 
 fn run(id: &str) -> Run {
-    Run { container: ContainerId(id.to_owned()), cgroup: CgroupId(7) }
+    Run { container: ContainerId(id.into()), cgroup: CgroupId(7) }
 }
 
 fn identity(name: &str) -> Identity {
@@ -56,7 +56,7 @@ fn exec_failed(errno: Errno) -> EventKind {
 
 fn diagnosis(id: &str, count: u64, at: u64) -> Diagnosis {
     Diagnosis {
-        container: ContainerId(id.to_owned()),
+        container: ContainerId(id.into()),
         pattern: "missing-interpreter".to_owned(),
         severity: Severity::Error,
         confidence: Confidence::Certain,
