@@ -1,11 +1,14 @@
 //! What a `task_struct` tells: ids, names, parent, exit status, memory.
 
 use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf};
-use monitor_common::{limits::COMM_BYTES, offsets::Offset};
+use monitor_common::{
+    limits::{COMM_BYTES, COMMAND_BYTES},
+    offsets::Offset,
+};
 
 use crate::{
     globals::{offset, task_is_typed},
-    read::{Kernel, value},
+    read::{Kernel, user_bytes, value},
 };
 
 /// The current task.
@@ -84,4 +87,18 @@ pub(crate) fn resident_pages(task: Kernel, kind: Offset) -> i64 {
     let mm = task.follow(Offset::TaskMm).filter(|mm| mm.address() != 0);
     // Before 6.2 an element of an array, which the verifier lets no plain load into.
     mm.and_then(|mm| mm.bytes(kind)).map_or(-1, i64::from_ne_bytes)
+}
+
+/// Copies the end of the current task's command line; its length.
+///
+/// # Safety
+/// `into` must be valid for writing.
+#[inline(always)]
+pub(crate) unsafe fn command(into: *mut [u8; COMMAND_BYTES]) -> Option<u32> {
+    let mm = current().follow(Offset::TaskMm).filter(|mm| mm.address() != 0)?;
+    let (start, end): (u64, u64) = (mm.get(Offset::MmArgStart)?, mm.get(Offset::MmArgEnd)?);
+    let length = end.wrapping_sub(start).min(COMMAND_BYTES as u64 - 1);
+    // SAFETY: the caller vouches for `into`.
+    unsafe { user_bytes(end.wrapping_sub(length), length, into) }?;
+    Some(length as u32)
 }

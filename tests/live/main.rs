@@ -16,4 +16,5 @@ mod identity;
 mod metrics;
 mod patterns;
 mod probes;
+mod runtimes;
 mod support;

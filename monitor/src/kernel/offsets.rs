@@ -51,6 +51,9 @@ const MEMBERS: &[(Offset, &str, &str)] = &[
     (Offset::BprmFilename, "linux_binprm", "filename"),
     (Offset::BprmInterp, "linux_binprm", "interp"),
     (Offset::SiginfoCode, "kernel_siginfo", "si_code"),
+    (Offset::MmArgStart, "mm_struct", "arg_start"),
+    (Offset::MmArgEnd, "mm_struct", "arg_end"),
+    (Offset::MemcgMax, "mem_cgroup", "memory.max"),
 ];
 
 /// `MM_FILEPAGES`, `MM_ANONPAGES`, `MM_SHMEMPAGES` of `include/linux/mm_types_task.h`.
