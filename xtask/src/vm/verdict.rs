@@ -44,8 +44,8 @@ pub(super) fn judge(kernel: &Kernel, told: &Told, hung: bool) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
     let release = told.release.as_deref().unwrap_or_default();
     let fault = match (told.release.is_some(), hung, told.is_done) {
-        (false, ..) => Some("it did not boot".to_owned()),
         (_, true, _) => Some("it hung and was killed".to_owned()),
+        (false, ..) => Some("it did not boot".to_owned()),
         (_, _, false) => Some("it ended early".to_owned()),
         _ => told.garbled.first().map(|line| format!("it told something odd: {line}")),
     };
