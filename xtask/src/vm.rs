@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::setup::{self, Part, kernels as images};
 use crate::{cache, say, units};
@@ -70,10 +70,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     let chosen = choose(options)?;
     setup::require(&PARTS)?;
-    let images = fetch(&chosen, options.update)?;
+    let (kernels, absent) = fetch(chosen, options.update)?;
+    if kernels.is_empty() {
+        bail!("no kernel to boot: {}", absent.join("; "));
+    }
     let initramfs = root::make()?;
     let mut outcomes = Vec::new();
-    for (kernel, image) in chosen.into_iter().zip(images) {
+    for (kernel, image) in kernels {
         let outcome = try_kernel(kernel, &image, &initramfs)?;
         for finding in outcome.faults() {
             let fault = finding.fault.as_deref().unwrap_or_default();
@@ -83,10 +86,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     say::result("");
     page::table(&outcomes).into_iter().for_each(say::result);
-    if options.write_docs {
+    absent.iter().for_each(say::warning);
+    if options.write_docs && absent.is_empty() {
         fs::write(PAGE, page::page(&outcomes)).with_context(|| format!("cannot write {PAGE}"))?;
     }
-    Ok(conclude(&outcomes))
+    Ok(conclude(&outcomes, absent.len()))
 }
 
 fn choose(options: &Options) -> Result<Vec<&'static Kernel>> {
@@ -105,9 +109,19 @@ fn choose(options: &Options) -> Result<Vec<&'static Kernel>> {
     options.kernels.iter().map(named).collect()
 }
 
-fn fetch(kernels: &[&Kernel], anew: bool) -> Result<Vec<images::Image>> {
+type Fetched = Vec<(&'static Kernel, images::Image)>;
+
+/// The kernels with their images, and why others are not to be had.
+fn fetch(kernels: Vec<&'static Kernel>, anew: bool) -> Result<(Fetched, Vec<String>)> {
     let _lock = cache::lock()?;
-    kernels.iter().map(|kernel| images::ensure(&kernel.source, anew)).collect()
+    let (mut found, mut absent) = (Vec::new(), Vec::new());
+    for kernel in kernels {
+        match images::ensure(&kernel.source, anew) {
+            Ok(image) => found.push((kernel, image)),
+            Err(error) => absent.push(format!("{} is skipped: {error:#}", kernel.name)),
+        }
+    }
+    Ok((found, absent))
 }
 
 fn try_kernel(kernel: &'static Kernel, image: &images::Image, initramfs: &Path) -> Result<Outcome> {
@@ -140,12 +154,12 @@ fn try_kernel(kernel: &'static Kernel, image: &images::Image, initramfs: &Path) 
 }
 
 /// The sum, in the words of Rust's test harness: `cargo xtask test` counts it.
-fn conclude(outcomes: &[Outcome]) -> ExitCode {
+fn conclude(outcomes: &[Outcome], absent: usize) -> ExitCode {
     let all: usize = outcomes.iter().map(|outcome| outcome.findings.len()).sum();
     let failed: usize = outcomes.iter().map(|outcome| outcome.faults().count()).sum();
     let took = outcomes.iter().map(|outcome| outcome.took).sum();
     say::result(format_args!(
-        "test result: {}. {} passed; {failed} failed; 0 ignored; finished in {}",
+        "test result: {}. {} passed; {failed} failed; {absent} ignored; finished in {}",
         if failed == 0 { "ok" } else { "FAILED" },
         all - failed,
         units::seconds(took)

@@ -44,8 +44,8 @@ pub(super) fn judge(kernel: &Kernel, told: &Told, hung: bool) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
     let release = told.release.as_deref().unwrap_or_default();
     let fault = match (told.release.is_some(), hung, told.is_done) {
-        (false, ..) => Some("it did not boot".to_owned()),
         (_, true, _) => Some("it hung and was killed".to_owned()),
+        (false, ..) => Some("it did not boot".to_owned()),
         (_, _, false) => Some("it ended early".to_owned()),
         _ => told.garbled.first().map(|line| format!("it told something odd: {line}")),
     };
@@ -69,8 +69,8 @@ fn sees(findings: &mut Findings, kernel: &Kernel, release: &str, heard: &Heard, 
     for check in hooks(heard) {
         findings.add(Subject::Hook, of(&check.name), hook_fault(check, way, release));
     }
-    if hooks(heard).next().is_none() {
-        findings.add(Subject::Hook, of("hooks"), Some("gomon doctor names none".to_owned()));
+    for absent in ways::CHOOSY.iter().filter(|name| hooks(heard).all(|check| check.name != **name)) {
+        findings.add(Subject::Hook, of(absent), Some("gomon doctor does not name it".to_owned()));
     }
     let Some(is_ready) = heard.watching else {
         let last = heard.said.last().map_or("nothing", String::as_str);

@@ -315,6 +315,7 @@ fn a_probe_is_detached_until_it_is_said_to_be_attached() {
     let mut metrics = metrics(1_000);
     let label = ["probe=\"oom_kill\""];
     assert_eq!(value(&metrics, "gomon_probe_attached", &label), Some(0.0));
+    assert_eq!(value(&metrics, "gomon_probe_attached", &["probe=\"flood\""]), None);
     metrics.set_probe(Probe::OomKill, true);
     assert_eq!(value(&metrics, "gomon_probe_attached", &label), Some(1.0));
     let blind = Observation::Blind { at: BootNs(0), probe: "oom_kill".to_owned(), why: String::new() };
