@@ -6,6 +6,8 @@ pub const PATH_BYTES: usize = 256;
 pub const ARG_BYTES: usize = 128;
 /// Bytes of a cgroup path in a record, the terminating NUL included.
 pub const CGROUP_PATH_BYTES: usize = 512;
+/// Bytes of a command line in a record; of a longer one its end. A power of two.
+pub const COMMAND_BYTES: usize = 1024;
 /// `TASK_COMM_LEN` of include/linux/sched.h.
 pub const COMM_BYTES: usize = 16;
 

@@ -36,9 +36,13 @@ pub enum Offset {
     RssAnon = 24,
     RssFile = 25,
     RssShmem = 26,
+    MmArgStart = 27,
+    MmArgEnd = 28,
+    /// `mem_cgroup.memory.max`; the structure begins with its `cgroup_subsys_state`.
+    MemcgMax = 29,
 }
 
 /// Entries of the `OFFSETS` global.
-pub const OFFSETS: usize = 27;
+pub const OFFSETS: usize = 30;
 /// The kernel has no such member; what rests on it is off.
 pub const UNKNOWN: u32 = u32::MAX;

@@ -4,7 +4,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::limits::{ARG_BYTES, CGROUP_PATH_BYTES, COMM_BYTES, PATH_BYTES};
+use crate::limits::{ARG_BYTES, CGROUP_PATH_BYTES, COMM_BYTES, COMMAND_BYTES, PATH_BYTES};
 
 /// What every record starts with.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -84,6 +84,8 @@ pub struct OomKill {
     pub anon_pages: i64,
     pub file_pages: i64,
     pub shmem_pages: i64,
+    /// What the victim's memory cgroup may have; negative if unknown. Without a limit it is beyond all memory.
+    pub limit_pages: i64,
     pub victim_comm: [u8; COMM_BYTES],
 }
 
@@ -126,7 +128,21 @@ pub struct Exit {
     pub parent_tgid: u32,
 }
 
-/// `cgroup_mkdir` and `cgroup_rmdir`.
+/// `cgroup_mkdir`. The header's task is the one that made it.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct CgroupMade {
+    pub header: Header,
+    /// `cgroup_root.hierarchy_id`; 0 is the v2 hierarchy.
+    pub hierarchy: u32,
+    /// Bytes of `command`; 0 if unknown.
+    pub command_length: u32,
+    pub path: [u8; CGROUP_PATH_BYTES],
+    /// The arguments of the task, each with its NUL; of many the last ones, which may begin in the middle of one.
+    pub command: [u8; COMMAND_BYTES],
+}
+
+/// `cgroup_rmdir`.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Cgroup {

@@ -86,3 +86,12 @@ pub(crate) fn id(cgroup: Kernel) -> Option<u64> {
 pub(crate) fn hierarchy_of(cgroup: Kernel) -> Option<u32> {
     cgroup.follow(Offset::CgroupRoot)?.get(Offset::RootHierarchyId)
 }
+
+/// Pages that the memory cgroup of a task may have; -1 if unknown.
+#[inline(always)]
+pub(crate) fn memory_limit(task: Kernel) -> i64 {
+    let css = task.follow(Offset::TaskCgroups).and_then(|css_set| css_set.follow(Offset::CssSetMemory));
+    let Some(css) = css.filter(|css| css.address() != 0) else { return -1 };
+    // The verifier knows it as the smaller structure that it begins with.
+    Kernel::untyped(css.address()).get(Offset::MemcgMax).unwrap_or(-1)
+}

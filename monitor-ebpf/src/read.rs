@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::{
     bpf_probe_read_kernel, bpf_probe_read_user,
-    generated::{bpf_probe_read_kernel_str, bpf_probe_read_user_str},
+    generated::{self, bpf_probe_read_kernel_str, bpf_probe_read_user_str},
 };
 use monitor_common::offsets::Offset;
 
@@ -111,4 +111,17 @@ pub(crate) unsafe fn kernel_string<const N: usize>(at: u64, into: *mut [u8; N]) 
     // SAFETY: the caller vouches for `into`; the helper checks `at`.
     let read = unsafe { bpf_probe_read_kernel_str(into.cast(), N as u32, at as *const _) };
     usize::try_from(read).ok()
+}
+
+/// Copies `length` bytes of the current task's memory; of a length that is not below `N` only part of it. `N` is a power
+/// of two.
+///
+/// # Safety
+/// `into` must be valid for `N` bytes of writing.
+#[inline(always)]
+pub(crate) unsafe fn user_bytes<const N: usize>(at: u64, length: u64, into: *mut [u8; N]) -> Option<()> {
+    let length = (length & (N as u64 - 1)) as u32;
+    // SAFETY: the caller vouches for `into`; the helper checks `at`.
+    let failed = unsafe { generated::bpf_probe_read_user(into.cast(), length, at as *const _) };
+    (failed == 0).then_some(())
 }

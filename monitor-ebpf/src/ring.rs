@@ -49,7 +49,19 @@ macro_rules! records {
         unsafe impl Record for monitor_common::record::$record {}
     )*};
 }
-records!(ExecFailed, Exec, Open, OomKill, SignalSent, SignalDelivered, Exit, Cgroup, TlsAlert, Flood);
+records!(
+    ExecFailed,
+    Exec,
+    Open,
+    OomKill,
+    SignalSent,
+    SignalDelivered,
+    Exit,
+    CgroupMade,
+    Cgroup,
+    TlsAlert,
+    Flood
+);
 
 impl Lane {
     #[inline(always)]

@@ -43,8 +43,12 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         Probe::SignalDelivered => signal_delivered(read(bytes, probe)?),
         Probe::Exit => exit(read(bytes, probe)?),
         Probe::CgroupMade => {
-            let record: &record::Cgroup = read(bytes, probe)?;
-            EventKind::CgroupMade { hierarchy: record.hierarchy, path: text(&record.path) }
+            let record: &record::CgroupMade = read(bytes, probe)?;
+            EventKind::CgroupMade {
+                hierarchy: record.hierarchy,
+                path: text(&record.path),
+                command: words(&record.command, record.command_length),
+            }
         }
         Probe::CgroupRemoved => {
             let record: &record::Cgroup = read(bytes, probe)?;
@@ -72,6 +76,16 @@ fn read<T: FromBytes + KnownLayout + Immutable>(bytes: &[u8], probe: Probe) -> R
     T::ref_from_prefix(bytes)
         .map(|(record, _)| record)
         .map_err(|_| DecodeError::Short { probe: probe.name(), len: bytes.len() })
+}
+
+/// Words that end with a NUL each.
+fn words(bytes: &[u8], length: u32) -> Vec<String> {
+    let bytes = bytes.get(..length as usize).unwrap_or_default();
+    let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    bytes.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
 /// Up to the first NUL, as lossy UTF-8.
@@ -116,6 +130,7 @@ fn oom_kill(record: &record::OomKill) -> EventKind {
         anon_pages: pages(record.anon_pages),
         file_pages: pages(record.file_pages),
         shmem_pages: pages(record.shmem_pages),
+        limit_pages: pages(record.limit_pages),
     }
 }
 
@@ -189,6 +204,24 @@ mod tests {
             event.kind,
             EventKind::ExecFailed { errno: Errno::ENOENT, path: "/app/go".into(), argv0: String::new() }
         );
+    }
+
+    #[test]
+    fn the_command_that_made_a_cgroup_comes_with_it_as_far_as_it_is_known() {
+        let of = |command: &[u8], length: u32| {
+            let mut record = record::CgroupMade::new_zeroed();
+            record.header.kind = Probe::CgroupMade as u32;
+            record.command = [b'x'; 1024];
+            record.command[..command.len()].copy_from_slice(command);
+            record.command_length = length;
+            let EventKind::CgroupMade { command, .. } = event(record.as_bytes()).unwrap().kind else {
+                panic!()
+            };
+            command
+        };
+        assert_eq!(of(b"runc\0run\0web\0", 13), ["runc", "run", "web"]);
+        assert_eq!(of(b"cut off\0\0web", 12), ["cut off", "", "web"]);
+        assert!(of(b"", 0).is_empty() && of(b"", 5000).is_empty());
     }
 
     #[test]

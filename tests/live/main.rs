@@ -16,4 +16,6 @@ mod identity;
 mod metrics;
 mod patterns;
 mod probes;
+mod runtimes;
 mod support;
+mod verifier;

@@ -3,6 +3,7 @@
 pub(crate) mod apt;
 mod bpf_linker;
 pub(crate) mod go;
+pub(crate) mod kernels;
 mod packages;
 pub(crate) mod peers;
 mod promtool;
@@ -30,6 +31,10 @@ pub(crate) enum Part {
     Tracefs,
     /// Checks metrics and alert rules.
     Promtool,
+    /// What boots other kernels, and what their guests are made of.
+    Guest,
+    /// The kernels that guests run by default.
+    Kernels,
 }
 
 /// Whether a part can be used, and if not, what to do about it.
@@ -40,7 +45,7 @@ pub(crate) enum State {
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::RustSources,
         Self::BpfLinker,
         Self::Docker,
@@ -48,6 +53,8 @@ impl Part {
         Self::Go,
         Self::Tracefs,
         Self::Promtool,
+        Self::Guest,
+        Self::Kernels,
     ];
     /// What building the kernel programs takes.
     pub(crate) const KERNEL_BUILD: [Self; 2] = [Self::RustSources, Self::BpfLinker];
@@ -67,6 +74,8 @@ impl Part {
             Self::Go => "install Go 1.25 or newer, or python3 with pip".to_owned(),
             Self::Tracefs => "as root: mount -t tracefs nodev /sys/kernel/tracing".to_owned(),
             Self::Promtool => "put promtool (from Prometheus) on PATH".to_owned(),
+            Self::Guest => format!("as root, with these packages: {}", packages::GUEST_PACKAGES.join(" ")),
+            Self::Kernels => "apt sources with a Debian mirror that is reachable".to_owned(),
         }
     }
 
@@ -79,6 +88,8 @@ impl Part {
             Self::Go => go::ensure().map(drop),
             Self::Tracefs => tracefs::ensure(),
             Self::Promtool => promtool::ensure().map(drop),
+            Self::Guest => packages::guest(),
+            Self::Kernels => kernels::ordinary(),
         }
     }
 }
@@ -93,6 +104,8 @@ impl fmt::Display for Part {
             Self::Go => "go",
             Self::Tracefs => "tracefs",
             Self::Promtool => "promtool",
+            Self::Guest => "guest tools",
+            Self::Kernels => "kernels",
         })
     }
 }

@@ -14,27 +14,57 @@ use crate::{
     globals::hierarchy,
     read::{Kernel, kernel_string},
     ring::{Lane, emit},
+    task,
 };
 
 // Prototype of both: (struct cgroup *cgrp, const char *path).
 
 #[btf_tracepoint(function = "cgroup_mkdir")]
 pub(crate) fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
-    changed(Probe::CgroupMade, Kernel::typed(ctx.arg(0)), ctx.arg(1));
+    made(Kernel::typed(ctx.arg(0)), ctx.arg(1));
     0
 }
 
 #[btf_tracepoint(function = "cgroup_rmdir")]
 pub(crate) fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
-    if let Some(id) = changed(Probe::CgroupRemoved, Kernel::typed(ctx.arg(0)), ctx.arg(1)) {
-        cgroup::forget(id);
-    }
+    removed(Kernel::typed(ctx.arg(0)), ctx.arg(1));
     0
 }
 
-/// Emits the change; the cgroup's id where it belongs to the hierarchy that containers are keyed by.
 #[inline(always)]
-fn changed(probe: Probe, cgroup: Kernel, path: u64) -> Option<u64> {
+fn made(cgroup: Kernel, path: u64) {
+    let Some((book, id)) = opened(Probe::CgroupMade, cgroup) else { return };
+    emit::<record::CgroupMade>(Lane::Precious, book, id, |record| {
+        // SAFETY: reserved memory of a `CgroupMade`.
+        unsafe {
+            addr_of_mut!((*record).hierarchy).write(hierarchy());
+            kernel_string(path, addr_of_mut!((*record).path))?;
+            // Who made it may be gone when user space looks.
+            let length = task::command(addr_of_mut!((*record).command)).unwrap_or(0);
+            addr_of_mut!((*record).command_length).write(length);
+        }
+        Some(())
+    });
+}
+
+#[inline(always)]
+fn removed(cgroup: Kernel, path: u64) {
+    let Some((book, id)) = opened(Probe::CgroupRemoved, cgroup) else { return };
+    emit::<record::Cgroup>(Lane::Precious, book, id, |record| {
+        // SAFETY: reserved memory of a `Cgroup`.
+        unsafe {
+            addr_of_mut!((*record).hierarchy).write(hierarchy());
+            addr_of_mut!((*record).reserved).write(0);
+            kernel_string(path, addr_of_mut!((*record).path))?;
+        }
+        Some(())
+    });
+    cgroup::forget(id);
+}
+
+/// The cgroup's id, where it belongs to the hierarchy that containers are keyed by.
+#[inline(always)]
+fn opened(probe: Probe, cgroup: Kernel) -> Option<(Book, u64)> {
     let book = Book::open(probe, 0)?;
     let (Some(id), Some(found)) = (cgroup::id(cgroup), cgroup::hierarchy_of(cgroup)) else {
         book.count(Tally::LostUnreadable);
@@ -44,14 +74,5 @@ fn changed(probe: Probe, cgroup: Kernel, path: u64) -> Option<u64> {
         book.count(Tally::Filtered);
         return None;
     }
-    emit::<record::Cgroup>(Lane::Precious, book, id, |record| {
-        // SAFETY: reserved memory of a `Cgroup`.
-        unsafe {
-            addr_of_mut!((*record).hierarchy).write(found);
-            addr_of_mut!((*record).reserved).write(0);
-            kernel_string(path, addr_of_mut!((*record).path))?;
-        }
-        Some(())
-    });
-    Some(id)
+    Some((book, id))
 }

@@ -45,6 +45,7 @@ fn with_task(book: Book, victim: Kernel) {
             addr_of_mut!((*record).anon_pages).write(task::resident_pages(victim, Offset::RssAnon));
             addr_of_mut!((*record).file_pages).write(task::resident_pages(victim, Offset::RssFile));
             addr_of_mut!((*record).shmem_pages).write(task::resident_pages(victim, Offset::RssShmem));
+            addr_of_mut!((*record).limit_pages).write(cgroup::memory_limit(victim));
             addr_of_mut!((*record).victim_comm).write(task::comm(victim));
         }
         Some(())
@@ -66,6 +67,7 @@ fn with_pid(book: Book, victim: i32) {
             addr_of_mut!((*record).anon_pages).write(-1);
             addr_of_mut!((*record).file_pages).write(-1);
             addr_of_mut!((*record).shmem_pages).write(-1);
+            addr_of_mut!((*record).limit_pages).write(cgroup::memory_limit(task::current()));
             addr_of_mut!((*record).victim_comm).write([0; COMM_BYTES]);
         }
         Some(())

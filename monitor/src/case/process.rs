@@ -122,6 +122,7 @@ pub struct OomSeen {
     pub anon_pages: Option<u64>,
     pub file_pages: Option<u64>,
     pub shmem_pages: Option<u64>,
+    pub limit_pages: Option<u64>,
 }
 
 /// How it ended.
@@ -350,7 +351,9 @@ impl Process {
     }
 
     pub(super) fn oom_killed(&mut self, victim: &Task, event: &Event) {
-        let EventKind::OomKill { anon_pages, file_pages, shmem_pages, .. } = &event.kind else { return };
+        let EventKind::OomKill { anon_pages, file_pages, shmem_pages, limit_pages, .. } = &event.kind else {
+            return;
+        };
         if !victim.comm.is_empty() {
             self.identify(victim);
         }
@@ -360,6 +363,7 @@ impl Process {
             anon_pages: *anon_pages,
             file_pages: *file_pages,
             shmem_pages: *shmem_pages,
+            limit_pages: *limit_pages,
         });
     }
 }

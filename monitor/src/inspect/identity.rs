@@ -10,7 +10,7 @@ use super::{
     host::Host,
     oci::Bundle,
 };
-use crate::model::container::{Identity, Runtime};
+use crate::model::container::{ContainerId, Identity, Runtime};
 
 /// containers/storage keeps all its containers in one file.
 const STORAGE_LIMIT_BYTES: u64 = 16 << 20;
@@ -44,6 +44,12 @@ pub(super) fn docker_container(
     bundle: &Bundle,
 ) -> Option<Container> {
     docker::read(host, &directory.id, Some((&bundle.root, &bundle.config.mounts))).ok()
+}
+
+/// What is left when the files are gone: a word that a person chose for an id is the name.
+pub(super) fn without_bundle(id: &ContainerId, runtime: Runtime) -> Identity {
+    let name = if id.is_random() { String::new() } else { id.plain().to_owned() };
+    Identity { name, ..unnamed(runtime) }
 }
 
 /// Nothing but the runtime.

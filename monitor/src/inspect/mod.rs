@@ -39,6 +39,7 @@ pub(crate) use docker::identity as docker_identity;
 pub use host::{Host, HostError};
 pub(crate) use listing::{Listing, containers};
 pub(crate) use running::container_of;
+pub use teller::Maker;
 pub use whereabouts::{Cgroup, Whereabouts, of_cgroup};
 
 use self::{docker::Container, oci::Bundle, root::ContainerRoot};
@@ -130,12 +131,15 @@ impl<'h> Subject<'h> {
             let runtime = attribution::runtime_of(&at.cgroup);
             let subject = Self::unknown(runtime, format!("no bundle of container {} was found", at.id));
             let pod_uid = attribution::pod_uid(&at.cgroup).unwrap_or_default();
-            let identity = Identity { pod_uid, ..identity::unnamed(runtime) };
+            let identity = Identity { pod_uid, ..identity::without_bundle(&at.id, runtime) };
             return subject.named(identity);
         };
         let bundle = match oci::read(host, &directory.path) {
             Ok(bundle) => bundle,
-            Err(error) => return Self::unknown(directory.runtime, error_text(&error)),
+            Err(error) => {
+                let subject = Self::unknown(directory.runtime, error_text(&error));
+                return subject.named(identity::without_bundle(&directory.id, directory.runtime));
+            }
         };
         Self {
             identity: identity::identify(host, &directory, &bundle),

@@ -23,23 +23,33 @@ const GENERATIONS: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Teller {
     pub(super) pid: u32,
-    pub(super) uid: u32,
+    /// Nobody knows of a process that is gone.
+    pub(super) uid: Option<u32>,
     told: Told,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Told {
-    /// This container, and no other.
-    One { id: String, bundle: PathBuf, tool: Runtime },
+    /// This container, and no other. A bundle that was given by a relative path is unknown when the process is gone.
+    One { id: String, bundle: Option<PathBuf>, tool: Runtime },
     /// A container of this pod: their bundles lie side by side.
     Neighbour { bundle: PathBuf },
 }
 
 impl Teller {
+    /// The container itself, where its name in the path is all that is left of it.
+    pub(super) fn container(&self, cgroup: &str) -> Option<BundleDirectory> {
+        let Told::One { id, bundle, tool } = &self.told else { return None };
+        let is_named = attribution::words(cgroup).iter().any(|(word, _)| word == id);
+        is_named.then(|| directory(id, bundle.clone().unwrap_or_default(), *tool))
+    }
+
     /// The bundles that the cgroup may be of.
     pub(super) fn bundles(&self, cgroup: &str) -> Vec<BundleDirectory> {
         match &self.told {
-            Told::One { id, bundle, tool } => vec![directory(id, bundle.clone(), *tool)],
+            Told::One { id, bundle, tool } => {
+                bundle.iter().map(|bundle| directory(id, bundle.clone(), *tool)).collect()
+            }
             Told::Neighbour { bundle } => {
                 let Some(tasks) = bundle.parent() else { return Vec::new() };
                 let words = attribution::words(cgroup).into_iter().filter(|(word, _)| is_word(word));
@@ -47,6 +57,24 @@ impl Teller {
             }
         }
     }
+}
+
+/// The process that made a cgroup.
+#[derive(Debug, Clone, Copy)]
+pub struct Maker<'m> {
+    pub pid: u32,
+    pub comm: &'m str,
+    /// Its arguments, of many the last ones; none where the kernel could not tell.
+    pub command: &'m [String],
+}
+
+/// What the maker of a cgroup tells, where it is an OCI runtime at work. It may be gone already.
+pub(super) fn of_maker(host: &Host, maker: Maker<'_>) -> Option<Teller> {
+    let Some(first) = maker.command.first() else { return of_process(host, maker.pid) };
+    let is_whole = tool(first.rsplit('/').next().unwrap_or_default()).is_some();
+    let program = (!is_whole).then_some(maker.comm);
+    let args: Vec<&str> = program.into_iter().chain(maker.command.iter().map(String::as_str)).collect();
+    of_args(host, maker.pid, &args)
 }
 
 /// The ancestors of a container's process that know a container, the nearest first.
@@ -63,9 +91,14 @@ pub(super) fn of_process(host: &Host, pid: u32) -> Option<Teller> {
     file.take(COMMAND_LINE_LIMIT_BYTES).read_to_end(&mut line).ok()?;
     let line = String::from_utf8_lossy(&line);
     let args: Vec<&str> = line.split_terminator('\0').collect();
+    of_args(host, pid, &args)
+}
+
+fn of_args(host: &Host, pid: u32, args: &[&str]) -> Option<Teller> {
+    let process = pid.to_string();
     let cwd = || fs::read_link(host.process(&process, "cwd")).ok();
-    let told = of_command(&args, cwd)?;
-    let uid = fs::metadata(host.process(&process, "")).ok()?.uid();
+    let told = of_command(args, cwd)?;
+    let uid = fs::metadata(host.process(&process, "")).ok().map(|process| process.uid());
     Some(Teller { pid, uid, told })
 }
 
@@ -88,11 +121,11 @@ fn of_command(args: &[&str], cwd: impl Fn() -> Option<PathBuf>) -> Option<Told> 
         return Some(Told::Neighbour { bundle: bundle(None)? });
     }
     let (id, bundle, tool) = if name == "conmon" {
-        (value(&["-c", "--cid"])?, bundle(Some(value(&["-b", "--bundle"])?))?, Runtime::Podman)
+        (value(&["-c", "--cid"])?, bundle(Some(value(&["-b", "--bundle"])?)), Runtime::Podman)
     } else {
         let tool = tool(name)?;
         args.iter().find(|arg| matches!(**arg, "create" | "run" | "restore"))?;
-        (*args.last()?, bundle(value(&["-b", "--bundle"]))?, tool)
+        (*args.last()?, bundle(value(&["-b", "--bundle"])), tool)
     };
     is_word(id).then(|| Told::One { id: id.to_owned(), bundle, tool })
 }
@@ -118,7 +151,7 @@ mod tests {
     }
 
     fn one(id: &str, bundle: &str, tool: Runtime) -> Told {
-        Told::One { id: id.to_owned(), bundle: PathBuf::from(bundle), tool }
+        Told::One { id: id.to_owned(), bundle: Some(PathBuf::from(bundle)), tool }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{
     docker,
     host::Host,
     oci, states,
-    teller::{self, Teller},
+    teller::{self, Maker, Teller},
 };
 use crate::{
     attribution::{self, Proof, Question},
@@ -54,14 +54,16 @@ impl Whereabouts {
         const PAUSE: Duration = Duration::from_millis(5);
         let started = Instant::now();
         let find = || {
-            let known = self.bundle.clone().or_else(|| host.bundles.find(host, &self.id));
-            known.or_else(|| states::find(host, &self.cgroup).filter(|found| has_config(host, found)))
+            let known = self.bundle.clone().filter(|known| has_config(host, known));
+            let placed = known.or_else(|| host.bundles.find(host, &self.id));
+            placed.or_else(|| states::find(host, &self.cgroup).filter(|found| has_config(host, found)))
         };
+        // systemd makes a scope before runc has written anything down.
+        let may_come = self.cgroup.strip_suffix(".scope").is_some() && !self.id.is_random();
         loop {
             let found = find();
-            let may_come = self.bundle.is_none() && !self.id.is_random() && started.elapsed() < WAIT;
-            if found.is_some() || self.cgroup.is_empty() || !may_come {
-                return found;
+            if found.is_some() || !may_come || started.elapsed() >= WAIT {
+                return found.or_else(|| self.bundle.clone());
             }
             std::thread::sleep(PAUSE);
         }
@@ -74,7 +76,7 @@ pub struct Cgroup<'c> {
     pub path: &'c str,
     pub question: &'c Question,
     /// The process that made it just now.
-    pub maker: Option<u32>,
+    pub maker: Option<Maker<'c>>,
     /// One that runs in it.
     pub member: Option<u32>,
     /// One that runs in the container around it.
@@ -83,9 +85,9 @@ pub struct Cgroup<'c> {
 
 /// Whose the cgroup is, as far as files vouch for it.
 pub fn of_cgroup(host: &Host, cgroup: Cgroup<'_>) -> (Proof, Option<Whereabouts>) {
-    let maker = cgroup.maker.and_then(|pid| teller::of_process(host, pid));
+    let maker = cgroup.maker.and_then(|maker| teller::of_maker(host, maker));
     let watching = cgroup.member.into_iter().flat_map(|pid| teller::above(host, pid));
-    for teller in maker.into_iter().chain(watching) {
+    for teller in maker.iter().cloned().chain(watching) {
         let view = view_of(host, teller.pid);
         let files = view.as_ref().unwrap_or(host);
         let told = teller.bundles(cgroup.path).into_iter().find(|directory| is_of(files, directory, cgroup));
@@ -93,14 +95,15 @@ pub fn of_cgroup(host: &Host, cgroup: Cgroup<'_>) -> (Proof, Option<Whereabouts>
             return judge(host, cgroup, directory, view, Some(&teller));
         }
     }
-    let view = cgroup.maker.or(cgroup.neighbour).and_then(|pid| view_of(host, pid));
+    let seen_by = cgroup.maker.map(|maker| maker.pid).or(cgroup.neighbour);
+    let view = seen_by.and_then(|pid| view_of(host, pid));
     if view.is_none() && cgroup.question.within.is_some() {
         // What a container keeps is not on the host.
         return (Proof::Nothing, None);
     }
     match placed(view.as_ref().unwrap_or(host), cgroup) {
         Some(directory) => judge(host, cgroup, directory, view, None),
-        None => (without_bundle(host, cgroup), None),
+        None => without_bundle(host, cgroup, maker.as_ref()),
     }
 }
 
@@ -122,7 +125,7 @@ fn judge(
 ) -> (Proof, Option<Whereabouts>) {
     let files = view.as_ref().unwrap_or(host);
     let owner = files.locate(&directory.path).ok().and_then(|fd| fstat(&fd).ok()).map(|stat| stat.st_uid);
-    let by_root = teller.is_some_and(|teller| teller.uid == 0);
+    let by_root = teller.is_some_and(|teller| teller.uid == Some(0));
     let is_theirs = attribution::owner(cgroup.path)
         .is_none_or(|user| owner == Some(user) || (owner == Some(0) && by_root));
     // What a container calls the same as one of the host's is another.
@@ -131,18 +134,25 @@ fn judge(
         return (Proof::Imitation, None);
     }
     let id = directory.id.clone();
-    let has_config = has_config(files, &directory);
-    let bundle = has_config.then_some(directory);
-    let view = view.map(Arc::new);
-    let found = Whereabouts { id: id.clone(), bundle, view, cgroup: cgroup.path.to_owned() };
+    let (view, cgroup) = (view.map(Arc::new), cgroup.path.to_owned());
+    let found = Whereabouts { id: id.clone(), bundle: Some(directory), view, cgroup };
     (Proof::Container(id), Some(found))
 }
 
-/// A user may give a cgroup the name of a container of root's.
-fn without_bundle(host: &Host, cgroup: Cgroup<'_>) -> Proof {
-    let is_users = attribution::owner(cgroup.path).is_some();
-    let is_taken = || cgroup.question.named.as_ref().is_some_and(|id| is_on(host, id));
-    if is_users && is_taken() { Proof::Imitation } else { Proof::Nothing }
+/// A container that was over before anybody looked is known by the command that made its cgroup. A user may give a cgroup
+/// the name of a container of root's.
+fn without_bundle(host: &Host, cgroup: Cgroup<'_>, maker: Option<&Teller>) -> (Proof, Option<Whereabouts>) {
+    if attribution::owner(cgroup.path).is_some() {
+        let is_taken = cgroup.question.named.as_ref().is_some_and(|id| is_on(host, id));
+        return (if is_taken { Proof::Imitation } else { Proof::Nothing }, None);
+    }
+    let over = maker.filter(|maker| maker.uid.is_none() && cgroup.question.within.is_none());
+    let Some(directory) = over.and_then(|maker| maker.container(cgroup.path)) else {
+        return (Proof::Nothing, None);
+    };
+    let (id, cgroup) = (directory.id.clone(), cgroup.path.to_owned());
+    let found = Whereabouts { id: id.clone(), bundle: Some(directory), view: None, cgroup };
+    (Proof::Container(id), Some(found))
 }
 
 /// The bundle is there and belongs to the cgroup: a random id in the path is enough, a word is not.
@@ -188,10 +198,9 @@ fn is_on(host: &Host, id: &ContainerId) -> bool {
 fn view_of(host: &Host, pid: u32) -> Option<Host> {
     let namespace = |process: &str| fs::metadata(host.process(process, "ns/mnt")).ok().map(|of| of.ino());
     let own = namespace(&pid.to_string())?;
-    if namespace("1").is_none_or(|hosts| hosts == own) {
-        return None;
-    }
-    host.seen_from(pid)
+    // Not every gomon may look at PID 1.
+    let hosts = namespace("1").or_else(|| namespace("self"))?;
+    if hosts == own { None } else { host.seen_from(pid) }
 }
 
 /// As `Whereabouts` of a bundle that some process named.

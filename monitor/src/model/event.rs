@@ -45,7 +45,15 @@ pub enum EventKind {
     /// open(2), openat(2) or openat2(2) returned, for a path of a class that gomon wants or with a telling errno.
     Open { path: String, class: PathClass, result: Result<i32, Errno>, flags: u32 },
     /// The kernel chose a victim (`mark_victim`).
-    OomKill { victim: Task, anon_pages: Option<u64>, file_pages: Option<u64>, shmem_pages: Option<u64> },
+    OomKill {
+        victim: Task,
+        anon_pages: Option<u64>,
+        file_pages: Option<u64>,
+        shmem_pages: Option<u64>,
+        /// What the victim's memory cgroup may have at that moment; far beyond all memory where it has no limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit_pages: Option<u64>,
+    },
     /// A signal was sent (`signal_generate`). The sender is the event's task.
     SignalSent {
         signal: Signal,
@@ -65,7 +73,14 @@ pub enum EventKind {
     /// The container makes more events of a probe than gomon takes in from one: for a while the kernel keeps them back.
     Flooded { probe: String },
     /// A cgroup directory was made, with its path below the hierarchy's mount.
-    CgroupMade { hierarchy: u32, path: String },
+    CgroupMade {
+        hierarchy: u32,
+        path: String,
+        /// The arguments of the process that made it, of many the last ones. Whose container it is follows from them
+        /// before the engine sees the event.
+        #[serde(skip)]
+        command: Vec<String>,
+    },
     /// A cgroup directory was removed.
     CgroupRemoved { hierarchy: u32, path: String },
 }

@@ -7,7 +7,7 @@ use monitor_common::limits::MAX_CGROUPS;
 use super::{Observer, RESCAN_NS, inspections::Kind};
 use crate::{
     attribution::{Placed, Proof, Question},
-    inspect::{self, Whereabouts},
+    inspect::{self, Maker, Whereabouts},
     kernel::load::HookState,
     model::{
         container::{CgroupId, Run},
@@ -20,8 +20,9 @@ use crate::{
 impl Observer {
     pub(super) fn attribute(&mut self, event: Event) {
         match &event.kind {
-            EventKind::CgroupMade { path, .. } => {
-                self.place(event.cgroup, &path.clone(), event.at, Some(event.task.pid));
+            EventKind::CgroupMade { path, command, .. } => {
+                let maker = Maker { pid: event.task.pid, comm: &event.task.comm, command };
+                self.place(event.cgroup, path, event.at, Some(maker));
                 self.tell(event);
             }
             EventKind::CgroupRemoved { .. } => {
@@ -101,7 +102,12 @@ impl Observer {
     }
 
     /// Whose the cgroup is by the files and processes beside it. The process that made it is known at its birth.
-    fn look(&self, path: &str, question: &Question, maker: Option<u32>) -> (Proof, Option<Whereabouts>) {
+    fn look(
+        &self,
+        path: &str,
+        question: &Question,
+        maker: Option<Maker<'_>>,
+    ) -> (Proof, Option<Whereabouts>) {
         let first_of = |path: &str| self.hierarchy.processes(path).first().copied();
         let cgroup = inspect::Cgroup {
             path,
@@ -114,7 +120,7 @@ impl Observer {
     }
 
     /// `maker` is the process that has made the cgroup just now.
-    fn place(&mut self, cgroup: CgroupId, path: &str, at: BootNs, maker: Option<u32>) {
+    fn place(&mut self, cgroup: CgroupId, path: &str, at: BootNs, maker: Option<Maker<'_>>) {
         let from_birth = maker.is_some();
         let question = self.attribution.question(cgroup, path);
         let (proof, found) =

@@ -12,6 +12,15 @@ pub(super) fn resident_bytes(oom: &OomSeen, page_bytes: u64) -> Option<u64> {
     pages.checked_mul(page_bytes).filter(|&total| total > 0)
 }
 
+/// The limit at that moment: `docker update` changes it without telling the configuration. The victim may be in a cgroup
+/// below the container's, without a limit of its own; then the configured one counts.
+pub(super) fn current_limit_bytes(oom: &OomSeen, page_bytes: u64, configured: Option<u64>) -> Option<u64> {
+    /// More than any machine has.
+    const UNLIMITED_BYTES: u64 = 1 << 60;
+    let current = oom.limit_pages.and_then(|pages| pages.checked_mul(page_bytes));
+    current.filter(|&limit| limit < UNLIMITED_BYTES).or(configured)
+}
+
 /// `GOMEMLIMIT` as the runtime reads it (runtime package, "Environment Variables"): a number with an optional `B`,
 /// `KiB`, `MiB`, `GiB` or `TiB`. `None` for `off` and for what the runtime refuses.
 pub(super) fn go_memory_limit(text: &str) -> Option<u64> {

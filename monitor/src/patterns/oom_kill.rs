@@ -79,7 +79,8 @@ fn finding(case: &Case, process: &Process, oom: &OomSeen) -> Finding {
         (true, true) => format!("the first process ({comm})"),
         (false, _) => format!("child process {comm}"),
     };
-    let limit = case.config.get().and_then(|config| config.memory_limit_bytes);
+    let configured = case.config.get().and_then(|config| config.memory_limit_bytes);
+    let limit = memory::current_limit_bytes(oom, case.host.page_bytes, configured);
     let resident = memory::resident_bytes(oom, case.host.page_bytes);
     let ran_out = case.config.get().map_or(RanOut::Unknown, |_| RanOut::of(limit, resident));
     let sizes = sizes(oom, resident, case.host.page_bytes);

@@ -63,7 +63,7 @@ fn what(kind: &EventKind) -> String {
             Ok(descriptor) => format!("{} = {descriptor}", inert(path)),
             Err(errno) => format!("{} {errno}", inert(path)),
         },
-        EventKind::OomKill { victim, anon_pages, file_pages: _, shmem_pages: _ } => {
+        EventKind::OomKill { victim, anon_pages, file_pages: _, shmem_pages: _, limit_pages: _ } => {
             let anon = anon_pages.map_or_else(String::new, |pages| format!(" with {pages} anonymous pages"));
             format!("victim {}{anon}", process(victim).trim_end())
         }
@@ -82,9 +82,8 @@ fn what(kind: &EventKind) -> String {
         EventKind::Flooded { probe } => {
             format!("too many events of probe {}: the rest is kept back for a while", inert(probe))
         }
-        EventKind::CgroupMade { hierarchy: _, path } | EventKind::CgroupRemoved { hierarchy: _, path } => {
-            inert(path).into_owned()
-        }
+        EventKind::CgroupMade { hierarchy: _, path, command: _ }
+        | EventKind::CgroupRemoved { hierarchy: _, path } => inert(path).into_owned(),
     }
 }
 
@@ -162,7 +161,7 @@ fn detail(kind: &EventKind) -> Value {
             "errno": result.as_ref().err().map(ToString::to_string),
             "flags": flags,
         }),
-        EventKind::OomKill { victim, anon_pages, file_pages, shmem_pages } => json!({
+        EventKind::OomKill { victim, anon_pages, file_pages, shmem_pages, limit_pages: _ } => json!({
             "victim": task(victim),
             "anon_pages": anon_pages,
             "file_pages": file_pages,
@@ -186,7 +185,8 @@ fn detail(kind: &EventKind) -> Value {
         }),
         EventKind::TlsRefused { fd } => json!({ "fd": fd }),
         EventKind::Flooded { probe } => json!({ "probe": inert(probe) }),
-        EventKind::CgroupMade { hierarchy, path } | EventKind::CgroupRemoved { hierarchy, path } => {
+        EventKind::CgroupMade { hierarchy, path, command: _ }
+        | EventKind::CgroupRemoved { hierarchy, path } => {
             json!({ "hierarchy": hierarchy, "path": inert(path) })
         }
     }

@@ -9,7 +9,7 @@ use crate::{
         target::{Target, begins},
     },
     model::{
-        container::{ContainerId, Runtime},
+        container::{ContainerId, Runtime, is_number},
         text::inert,
     },
     nearest::nearest,
@@ -123,13 +123,16 @@ fn is_selected(selection: &Selection, one: &Listed) -> bool {
         && fits(container, &one.identity.name)
 }
 
-/// As docker does it: a full id, else a name, else the beginning of an id.
+/// As docker does it: a full id, else a name, else the beginning of an id. A word that a person chose for an id is a name.
 fn by_name_or_id<'l>(text: &str, pool: &[&'l Listed]) -> Vec<&'l Listed> {
-    let named =
-        || pool.iter().copied().filter(|one| !one.is_sandbox() && one.identity.name == text).collect();
-    [by_full_id(text, pool), named()]
+    let with = |is: &dyn Fn(&Listed) -> bool| pool.iter().copied().filter(|one| is(one)).collect::<Vec<_>>();
+    let is_named = |one: &Listed| {
+        let is_word = !is_number(&one.id.0) && one.id.plain() == text;
+        !one.is_sandbox() && (one.identity.name == text || is_word)
+    };
+    [with(&|one| is_number(text) && one.id.0.eq_ignore_ascii_case(text)), with(&is_named)]
         .into_iter()
-        .find(|found: &Vec<_>| !found.is_empty())
+        .find(|found| !found.is_empty())
         .unwrap_or_else(|| by_id(text, pool))
 }
 

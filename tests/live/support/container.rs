@@ -7,7 +7,7 @@ use std::{
 
 use super::{need_live_machine, unique, wait_for};
 
-/// What a `docker` command said, and its exit code.
+/// What a command said, and its exit code.
 #[derive(Debug, Clone)]
 pub(crate) struct Said {
     pub(crate) code: Option<i32>,
@@ -17,7 +17,12 @@ pub(crate) struct Said {
 
 /// Runs `docker`, whatever comes of it.
 pub(crate) fn docker(args: &[&str]) -> Said {
-    let output = Command::new("docker").args(args).stdin(Stdio::null()).output().expect("docker starts");
+    said(Command::new("docker").args(args))
+}
+
+/// Runs a command to its end.
+pub(crate) fn said(command: &mut Command) -> Said {
+    let output = command.stdin(Stdio::null()).output().expect("the command starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
 }

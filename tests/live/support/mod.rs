@@ -24,7 +24,7 @@ use std::{
 use serde_json::Value;
 
 pub(crate) use agent::{Agent, Series, promtool};
-pub(crate) use container::{Container, docker, docker_ok};
+pub(crate) use container::{Container, Said, docker, docker_ok, said};
 pub(crate) use gomon::{Finished, Running, gomon, gomon_as_nobody, run};
 pub(crate) use scene::{Scene, fence, play, scene};
 
@@ -87,7 +87,8 @@ pub(crate) fn schema_faults(answer: &Value) -> Vec<String> {
 pub(crate) fn skip(what: &str, why: &str) {
     static SKIPPED: AtomicUsize = AtomicUsize::new(0);
     let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-    let _ = writeln!(std::io::stderr(), "SKIPPED ({count} so far): {what}: {why}");
+    // `cargo xtask test` reads standard output and counts these lines. The line that the runner has begun is not whole.
+    let _ = writeln!(std::io::stdout(), "\nSKIPPED ({count} so far): {what}: {why}");
 }
 
 /// A copy of a program with this mode, below directories that everybody may enter. In a process of its own: a thread that
@@ -99,7 +100,7 @@ pub(crate) fn install(from: &Path, to: &Path, mode: u32) {
 }
 
 /// A command that the kernel ends when the calling thread ends, so that nothing outlives a killed test.
-fn tied(program: &str) -> Command {
+pub(crate) fn tied(program: &str) -> Command {
     if find("setpriv").is_none() {
         return Command::new(program);
     }

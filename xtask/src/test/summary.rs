@@ -40,8 +40,8 @@ impl fmt::Display for Totals {
 pub(super) fn totals(rows: &[Row]) -> Totals {
     let mut totals = Totals { passed: 0, failed: 0, skipped: 0 };
     for row in rows {
-        totals.passed += row.tally.passed;
-        totals.skipped += row.tally.ignored;
+        totals.passed += row.tally.passed.saturating_sub(row.tally.skipped);
+        totals.skipped += row.tally.ignored + row.tally.skipped;
         match row.verdict {
             Verdict::Passed => {}
             Verdict::Failed(_) => totals.failed += row.tally.failed.max(1),
@@ -80,7 +80,7 @@ mod tests {
         Row {
             ring: "unit",
             verdict,
-            tally: Tally { passed, failed, ignored: 0 },
+            tally: Tally { passed, failed, ignored: 0, skipped: 0 },
             took: Duration::from_millis(1250),
         }
     }

@@ -1,16 +1,22 @@
 //! Counts tests from the lines that the test harness prints at the end of each binary.
 
+/// What a live test prints at the start of a line when this machine lacks what it needs; the test itself passes.
+const SKIPPED: &str = "SKIPPED (";
+
 /// How many tests did what.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) passed: usize,
     pub(super) failed: usize,
     pub(super) ignored: usize,
+    /// Passed without having looked.
+    pub(super) skipped: usize,
 }
 
 impl Tally {
-    /// Adds a line of output, if it is a result line.
+    /// Adds a line of output, if it is a result line or tells of something that was skipped.
     pub(super) fn count(&mut self, line: &str) {
+        self.skipped += usize::from(line.starts_with(SKIPPED));
         let Some((_, counts)) =
             line.trim().strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
         else {
@@ -38,13 +44,14 @@ mod tests {
         let mut tally = Tally::default();
         tally.count("running 3 tests");
         tally.count("test a ... ok");
+        tally.count("SKIPPED (1 so far): podman: it is not installed");
         tally.count(
             "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 7 filtered out; finished in 0.10s",
         );
         tally.count(
             "test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s",
         );
-        assert_eq!(tally, Tally { passed: 14, failed: 3, ignored: 1 });
+        assert_eq!(tally, Tally { passed: 14, failed: 3, ignored: 1, skipped: 1 });
     }
 
     #[test]

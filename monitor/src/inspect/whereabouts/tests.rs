@@ -51,7 +51,11 @@ impl Machine {
         let named = attribution::named(path).map(|named| named.id);
         let run = Run { container: ContainerId("outer".to_owned()), cgroup: CgroupId(1) };
         let question = Question { named, within: within.then_some(run) };
-        let cgroup = Cgroup { path, question: &question, maker, member, neighbour: None };
+        let maker = maker.map(|pid| Maker { pid, comm: "", command: &[] });
+        self.of(Cgroup { path, question: &question, maker, member, neighbour: None })
+    }
+
+    fn of(&self, cgroup: Cgroup<'_>) -> (Proof, String) {
         let (proof, found) = of_cgroup(&self.host, cgroup);
         let bundle = found.and_then(|found| found.bundle).map(|bundle| bundle.path.display().to_string());
         (proof, bundle.unwrap_or_default())
@@ -86,6 +90,24 @@ fn the_runtime_that_makes_the_cgroup_names_the_bundle_wherever_it_lies() {
     assert_eq!(machine.look("/web", Some(10), None, false), nothing());
     // It is gone already.
     assert_eq!(machine.look("/web", Some(11), None, false), nothing());
+}
+
+#[test]
+fn a_runtime_that_is_gone_is_known_by_the_command_that_came_with_the_event() {
+    let machine = Machine::new().bundle("srv/web", "");
+    let question = Question { named: None, within: None };
+    let of = |path: &str, comm: &str, line: &str| {
+        let command: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let maker = Some(Maker { pid: 99, comm, command: &command });
+        machine.of(Cgroup { path, question: &question, maker, member: None, neighbour: None })
+    };
+    assert_eq!(of("/web", "runc", "runc run --bundle /srv/web web"), is("web", "/srv/web"));
+    // The beginning of a long line is cut off.
+    assert_eq!(of("/web", "crun", "g=/x/log run -b /srv/web web"), is("web", "/srv/web"));
+    assert_eq!(of("/gone", "runc", "runc run --bundle /srv/gone gone"), is("gone", "/srv/gone"));
+    assert_eq!(of("/near", "runc", "runc run near"), is("near", ""));
+    assert_eq!(of("/default", "runc", "runc create --bundle /srv/gone gone"), nothing());
+    assert_eq!(of("/web", "mkdir", "mkdir /sys/fs/cgroup/web"), nothing());
 }
 
 #[test]

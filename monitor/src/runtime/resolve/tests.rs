@@ -106,7 +106,7 @@ fn a_target_is_one_container_or_none_or_ambiguous() {
         ("default/cache", Ok("default/cache")),
         ("containerd://other/cache", Ok("other/cache")),
         ("containerd://cache", Err(2)),
-        ("batch", Ok("batch")),
+        ("batch", Err(2)),
         ("runc://batch@/other/batch", Ok("batch@/other/batch")),
         ("batch@/other/batch", Ok("batch@/other/batch")),
         // Pods.

@@ -256,7 +256,13 @@ fn an_oom_kill_tells_scope_and_init() {
     let config = Config { memory_limit_bytes: Some(1 << 26), ..Config::default() };
     learn(&mut metrics, "a", Fact::Config(Known::Is(config)));
     let victim = Task { ns_pid: 1, ..Task::default() };
-    let kill = EventKind::OomKill { victim, anon_pages: None, file_pages: None, shmem_pages: None };
+    let kill = EventKind::OomKill {
+        victim,
+        anon_pages: None,
+        file_pages: None,
+        shmem_pages: None,
+        limit_pages: None,
+    };
     happen(&mut metrics, "a", kill);
     let labels = ["scope=\"container\"", "init=\"true\""];
     assert_eq!(value(&metrics, "gomon_container_oom_kills_total", &labels), Some(1.0));
