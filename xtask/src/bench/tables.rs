@@ -21,7 +21,7 @@ pub(super) fn goals(page: &mut String, goals: &[Goal]) -> fmt::Result {
         };
         let verdict = match measured.verdict() {
             Verdict::Met => "met",
-            Verdict::Close => "within the noise",
+            Verdict::Close => "too noisy to tell",
             Verdict::Missed => "**not met**",
         };
         let (value, limit) = (short(measured.value), short(measured.limit));
