@@ -21,6 +21,9 @@ pub(super) const IMAGE_TOOLS_PACKAGES: &[&str] = &[
     "ca-certificates",
 ];
 
+/// All that may have to be installed for the runtimes beside Docker.
+pub(super) const RUNTIMES_PACKAGES: &[&str] = &["containerd", "runc", "crun", "podman"];
+
 const MUSL_LOADER: &str = "/lib/ld-musl-x86_64.so.1";
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -56,6 +59,17 @@ const DOCKER: &[Wanted] = &[
     Wanted { what: "iptables", present: || command::find("iptables").is_some(), packages: &["iptables"] },
 ];
 
+const RUNTIMES: &[Wanted] = &[
+    Wanted {
+        what: "containerd with ctr",
+        present: || command::find("containerd").and(command::find("ctr")).is_some(),
+        packages: &["containerd"],
+    },
+    Wanted { what: "runc", present: || command::find("runc").is_some(), packages: &["runc"] },
+    Wanted { what: "crun", present: || command::find("crun").is_some(), packages: &["crun"] },
+    Wanted { what: "podman", present: || command::find("podman").is_some(), packages: &["podman"] },
+];
+
 /// A daemon that answers is enough; otherwise all that is needed to start one, as root.
 pub(super) fn docker() -> Result<()> {
     if command::succeeds(Command::new("docker").arg("version")) {
@@ -65,6 +79,10 @@ pub(super) fn docker() -> Result<()> {
         bail!("no Docker daemon answers, and only root can start one");
     }
     install(DOCKER)
+}
+
+pub(super) fn runtimes() -> Result<()> {
+    install(RUNTIMES)
 }
 
 pub(super) fn image_tools() -> Result<()> {
