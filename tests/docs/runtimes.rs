@@ -15,21 +15,34 @@ pub(crate) fn tables(mut give: impl FnMut(&str, &str)) {
     let unit = sources("monitor/src");
     let mut layouts = String::from("| runtime | driver | hybrid | v1 | v2 |\n|---|---|---|---|---|\n");
     for row in rows(LAYOUTS) {
-        let [runtime, driver, proofs @ ..] = row.as_slice() else { panic!("{row:?}") };
+        assert_eq!(row.len(), 5, "{row:?}");
+        let (named, proofs) = row.split_at(2);
         let proofs: Vec<String> = proofs.iter().map(|proof| told(proof, &live, &unit)).collect();
-        assert_eq!(proofs.len(), 3, "{row:?}");
-        layouts.push_str(&format!("| {runtime} | {driver} | {} |\n", proofs.join(" | ")));
+        layouts += &line(&[named, &proofs.iter().map(String::as_str).collect::<Vec<_>>()].concat());
     }
     give("layouts", &layouts);
     let mut paths = String::from("| path | is | layout, driver | known from |\n|---|---|---|---|\n");
     for row in rows(PATHS) {
-        let [layout, driver, origin, runtime, id, pod, path] = row.as_slice() else { panic!("{row:?}") };
-        let path = path.replace(*id, "ID").replace(*pod, "UID").replace(&pod.replace('-', "_"), "UID");
-        let is = if *runtime == "unknown" { "a container" } else { runtime };
-        let origin = if *origin == "real" { "a live system" } else { "documents" };
-        paths.push_str(&format!("| `{path}` | {is} | {layout}, {driver} | {origin} |\n"));
+        assert_eq!(row.len(), 7, "{row:?}");
+        let field = |at: usize| row.get(at).copied().unwrap_or_default();
+        let (id, pod) = (field(4), field(5));
+        let mut path = field(6).to_owned();
+        for (word, stands_for) in [(id, "ID"), (pod, "UID"), (&pod.replace('-', "_"), "UID")] {
+            // A dash stands for nothing.
+            if word.len() > 1 {
+                path = path.replace(word, stands_for);
+            }
+        }
+        let is = if field(3) == "unknown" { "a container" } else { field(3) };
+        let origin = if field(2) == "real" { "a live system" } else { "documents" };
+        let layout = format!("{}, {}", field(0), field(1));
+        paths += &line(&[&format!("`{path}`"), is, &layout, origin]);
     }
     give("paths", &paths);
+}
+
+fn line(cells: &[&str]) -> String {
+    format!("| {} |\n", cells.join(" | "))
 }
 
 fn told(proof: &str, live: &str, unit: &str) -> String {

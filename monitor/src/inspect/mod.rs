@@ -10,6 +10,7 @@ mod entrypoint;
 mod file;
 mod found;
 mod gobuild;
+mod held;
 mod host;
 mod identity;
 mod ldcache;
@@ -42,7 +43,9 @@ pub(crate) use running::container_of;
 pub use teller::Maker;
 pub use whereabouts::{Cgroup, Whereabouts, of_cgroup};
 
-use self::{docker::Container, oci::Bundle, root::ContainerRoot};
+use std::os::fd::OwnedFd;
+
+use self::{docker::Container, held::Held, oci::Bundle, root::ContainerRoot};
 use crate::{
     attribution,
     model::{
@@ -134,7 +137,11 @@ impl<'h> Subject<'h> {
             let identity = Identity { pod_uid, ..identity::without_bundle(&at.id, runtime) };
             return subject.named(identity);
         };
-        let bundle = match oci::read(host, &directory.path) {
+        let (read, named, top) = match at.hold.take() {
+            Some(Held { bundle, identity, root }) => (Ok(bundle), identity, root),
+            None => (oci::read(host, &directory.path), None, None),
+        };
+        let bundle = match read {
             Ok(bundle) => bundle,
             Err(error) => {
                 let subject = Self::unknown(directory.runtime, error_text(&error));
@@ -142,26 +149,25 @@ impl<'h> Subject<'h> {
             }
         };
         Self {
-            identity: identity::identify(host, &directory, &bundle),
-            root: Self::root(host, &directory, &bundle, pid, deadline),
+            identity: named.unwrap_or_else(|| identity::identify(host, &directory, &bundle)),
+            root: Self::root(host, &directory, &bundle, (pid, top), deadline),
             config: Ok(bundle.config),
         }
     }
 
-    /// The tree of the living process where there is one, else that of the bundle.
+    /// The tree of the living process where there is one, else that of the bundle, whose top may have been opened already.
     fn root(
         host: &'h Host,
         directory: &BundleDirectory,
         bundle: &Bundle,
-        pid: Option<u32>,
+        (pid, top): (Option<u32>, Option<OwnedFd>),
         deadline: Deadline,
     ) -> Result<ContainerRoot<'h>, String> {
         let living = pid.map(|pid| source::of_process(host, bundle, pid, deadline));
         match living {
             Some(Ok(root)) => Ok(root),
-            Some(Err(_)) | None => {
-                source::of_bundle(host, bundle, &directory.path, deadline).map_err(|error| error_text(&error))
-            }
+            Some(Err(_)) | None => source::of_bundle(host, bundle, &directory.path, top, deadline)
+                .map_err(|error| error_text(&error)),
         }
     }
 
