@@ -113,7 +113,7 @@ impl Inspections {
         });
     }
 
-    pub(super) fn host(&self) -> &Host {
+    pub(super) fn host(&self) -> &Arc<Host> {
         &self.host
     }
 
