@@ -27,6 +27,7 @@ mod running;
 mod script;
 mod source;
 mod states;
+mod storage;
 mod teller;
 #[cfg(test)]
 mod testing;
@@ -66,11 +67,10 @@ pub fn of_live(host: &Host, at: &Whereabouts, pid: u32, deadline: Deadline) -> V
     Subject::of(host, at, Some(pid), deadline).facts()
 }
 
-/// What can be learned of a Docker container that is not running: the facts and its last exit.
-pub fn of_dead_docker(host: &Host, id: &ContainerId, deadline: Deadline) -> Vec<Fact> {
-    let container = match docker::read(host, id, None) {
-        Ok(container) => container,
-        Err(error) => return Subject::unknown(Runtime::Docker, error_text(&error)).facts(),
+/// What can be learned of a container that is not running: the facts, and of Docker's the last exit.
+pub fn of_dead(host: &Host, id: &ContainerId, deadline: Deadline) -> Vec<Fact> {
+    let Ok(container) = docker::read(host, id, None) else {
+        return Subject::of(host, &id.clone().into(), None, deadline).facts();
     };
     let mut facts = Subject::from_docker(host, id, &container, deadline).facts();
     facts.push(Fact::RuntimeState(container.runtime_state()));
@@ -165,12 +165,16 @@ impl<'h> Subject<'h> {
         (pid, top): (Option<u32>, Option<OwnedFd>),
         deadline: Deadline,
     ) -> Result<ContainerRoot<'h>, String> {
-        let living = pid.map(|pid| source::of_process(host, bundle, pid, deadline));
-        match living {
-            Some(Ok(root)) => Ok(root),
-            Some(Err(_)) | None => source::of_bundle(host, bundle, &directory.path, top, deadline)
-                .map_err(|error| error_text(&error)),
+        let living = pid.and_then(|pid| source::of_process(host, bundle, pid, deadline).ok());
+        if let Some(root) = living {
+            return Ok(root);
         }
+        let mounted = source::of_bundle(host, bundle, &directory.path, top, deadline);
+        let root = mounted.or_else(|error| {
+            let layers = storage::layers(host, &bundle.root).ok_or(error)?;
+            source::of_layers(host, bundle, &layers, deadline)
+        });
+        root.map_err(|error| error_text(&error))
     }
 
     /// In the order of their urgency: what a failure at the start rests on comes first.
