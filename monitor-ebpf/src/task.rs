@@ -44,13 +44,17 @@ pub(crate) fn parent_tgid(task: Kernel) -> u32 {
     task.follow(Offset::TaskRealParent).map_or(0, tgid)
 }
 
+/// More than `MAX_PID_NS_LEVEL` (32) times the size of a `struct upid` (16).
+const NUMBERS_MASK: u64 = 0x3ff;
+
 /// The process id in the task's innermost pid namespace: `task->signal->pids[PIDTYPE_TGID]->numbers[level].nr`.
 #[inline(always)]
 pub(crate) fn ns_tgid(task: Kernel) -> Option<u32> {
     let pid = task.follow(Offset::TaskSignal)?.follow(Offset::SignalTgid)?;
     let level: u32 = pid.get(Offset::PidLevel)?;
-    let upid = offset(Offset::PidNumbers)? as u64 + u64::from(level) * offset(Offset::UpidSize)? as u64;
-    value(pid.address().wrapping_add(upid))
+    // Before 6.16 the verifier forgets the bounds of a product, and adds no unbounded number to a typed pointer.
+    let own = (u64::from(level) * offset(Offset::UpidSize)? as u64) & NUMBERS_MASK;
+    value(pid.address().wrapping_add(offset(Offset::PidNumbers)? as u64 + own))
 }
 
 /// No other thread of the process is left (`signal->live` is 0 in `sched_process_exit` of the last one).
@@ -80,7 +84,9 @@ pub(crate) fn in_compat_syscall(task: Kernel) -> bool {
 /// Resident pages of one kind; -1 if unknown. The counter is approximate: per-CPU parts are not added.
 #[inline(always)]
 pub(crate) fn resident_pages(task: Kernel, kind: Offset) -> i64 {
-    task.follow(Offset::TaskMm).filter(|mm| mm.address() != 0).and_then(|mm| mm.get(kind)).unwrap_or(-1)
+    let mm = task.follow(Offset::TaskMm).filter(|mm| mm.address() != 0);
+    // Before 6.2 an element of an array, which the verifier lets no plain load into.
+    mm.and_then(|mm| mm.bytes(kind)).map_or(-1, i64::from_ne_bytes)
 }
 
 /// Copies the end of the current task's command line; its length.

@@ -18,3 +18,4 @@ mod patterns;
 mod probes;
 mod runtimes;
 mod support;
+mod verifier;

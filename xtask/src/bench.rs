@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what gomon costs, always against a baseline of the same run.
 
 mod bpf;
+mod btf;
 mod budget;
 mod cpu;
 mod crowd;
@@ -24,6 +25,7 @@ mod workload;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
@@ -33,7 +35,7 @@ pub(crate) use worker::{Arguments as WorkerArguments, run as work};
 use crate::agent::{self, Profile};
 use crate::setup::{self, Part, peers::Peers};
 use crate::workspace::Workspace;
-use crate::{command, kernel, say};
+use crate::{cache, command, kernel, say};
 use machine::Machine;
 use micro::Effort;
 use report::Results;
@@ -93,6 +95,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         bail!("this machine cannot run `cargo xtask bench`: {why}");
     }
     setup::require(&[Part::RustSources, Part::BpfLinker, Part::Tracefs])?;
+    let _alone = alone()?;
+    let before = strangers()?;
     let profile = if options.dev { Profile::Dev } else { Profile::Release };
     let peers = options.peers();
     let lineup = Lineup::new(agent::build(profile)?, profile, options.against.clone(), peers)?;
@@ -116,7 +120,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         .wants(Chapter::Agent)
         .then(|| budget::measure(&lineup, options.budget_effort()))
         .transpose()?;
-    let results = Results { machine: Machine::read()?, lineup, micro, workloads, storm, statistics, budget };
+    // The bench's own programs take a moment to go.
+    thread::sleep(rounds::SETTLE);
+    let machine = Machine::read(before.max(strangers()?))?;
+    let results = Results { machine, lineup, micro, workloads, storm, statistics, budget };
     say::result(results.markdown());
     if options.write_docs {
         fs::write(PAGE, results.markdown()).with_context(|| format!("cannot write {PAGE}"))?;
@@ -170,6 +177,23 @@ impl Options {
         let (rounds, millis) = if self.quick { (3, 25) } else { (7, 60) };
         Effort { rounds: self.rounds.unwrap_or(rounds), time: Duration::from_millis(millis) }
     }
+}
+
+/// Two at once would measure each other.
+fn alone() -> Result<File> {
+    let path = cache::dir("bench")?.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    file.try_lock().with_context(|| format!("another bench holds {}", path.display()))?;
+    Ok(file)
+}
+
+/// Tracing programs while the bench has none.
+fn strangers() -> Result<usize> {
+    let found = bpf::tracing_programs()?;
+    if found > 0 {
+        say::warning(format_args!("{found} tracing programs of others are loaded: part of every baseline"));
+    }
+    Ok(found)
 }
 
 /// Writes the results as JSON beside what cargo builds.

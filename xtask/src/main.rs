@@ -1,4 +1,4 @@
-//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario | churn | soak | bench`.
+//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario | churn | soak | bench | vm`.
 
 mod agent;
 mod bench;
@@ -17,6 +17,7 @@ mod setup;
 mod soak;
 mod test;
 mod units;
+mod vm;
 mod workspace;
 
 use std::env;
@@ -58,6 +59,8 @@ enum Task {
     /// The process that the bench measures
     #[command(hide = true)]
     BenchWorker(bench::WorkerArguments),
+    /// Boot other kernels in QEMU and check what gomon sees there
+    Vm(vm::Options),
 }
 
 fn main() -> ExitCode {
@@ -81,6 +84,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Soak(options) => return soak::run(options),
         Task::Bench(options) => return bench::run(&options),
         Task::BenchWorker(arguments) => bench::work(&arguments)?,
+        Task::Vm(options) => return vm::run(&options),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 pub(crate) mod apt;
 mod bpf_linker;
 pub(crate) mod go;
+pub(crate) mod kernels;
 mod packages;
 pub(crate) mod peers;
 mod promtool;
@@ -32,6 +33,10 @@ pub(crate) enum Part {
     Tracefs,
     /// Checks metrics and alert rules.
     Promtool,
+    /// What boots other kernels, and what their guests are made of.
+    Guest,
+    /// The kernels that guests run by default.
+    Kernels,
 }
 
 /// Whether a part can be used, and if not, what to do about it.
@@ -42,7 +47,7 @@ pub(crate) enum State {
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::RustSources,
         Self::BpfLinker,
         Self::Docker,
@@ -51,6 +56,8 @@ impl Part {
         Self::Go,
         Self::Tracefs,
         Self::Promtool,
+        Self::Guest,
+        Self::Kernels,
     ];
     /// What building the kernel programs takes.
     pub(crate) const KERNEL_BUILD: [Self; 2] = [Self::RustSources, Self::BpfLinker];
@@ -73,6 +80,8 @@ impl Part {
             Self::Go => "install Go 1.25 or newer, or python3 with pip".to_owned(),
             Self::Tracefs => "as root: mount -t tracefs nodev /sys/kernel/tracing".to_owned(),
             Self::Promtool => "put promtool (from Prometheus) on PATH".to_owned(),
+            Self::Guest => format!("as root, with these packages: {}", packages::GUEST_PACKAGES.join(" ")),
+            Self::Kernels => "apt sources with a Debian mirror that is reachable".to_owned(),
         }
     }
 
@@ -86,6 +95,8 @@ impl Part {
             Self::Go => go::ensure().map(drop),
             Self::Tracefs => tracefs::ensure(),
             Self::Promtool => promtool::ensure().map(drop),
+            Self::Guest => packages::guest(),
+            Self::Kernels => kernels::ordinary(),
         }
     }
 }
@@ -101,6 +112,8 @@ impl fmt::Display for Part {
             Self::Go => "go",
             Self::Tracefs => "tracefs",
             Self::Promtool => "promtool",
+            Self::Guest => "guest tools",
+            Self::Kernels => "kernels",
         })
     }
 }

@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use crate::workspace::Workspace;
 use crate::{command, say};
 use needs::Bench;
-use rings::{RINGS, Ring};
+use rings::{Extent, RINGS, Ring};
 use summary::{Row, Verdict};
 use tally::Tally;
 
@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// Run only this ring; may be repeated
     #[arg(long = "ring", value_name = "NAME")]
     rings: Vec<String>,
+    /// Every kernel in ring vm, not only the oldest and the newest
+    #[arg(long)]
+    all: bool,
     /// List the rings and run nothing
     #[arg(long)]
     list: bool,
@@ -38,9 +41,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let chosen = choose(&options.rings)?;
+    let extent = if options.all { Extent::All } else { Extent::Ordinary };
     let workspace = Workspace::read()?;
     let mut bench = Bench::default();
-    let rows: Vec<Row> = chosen.into_iter().map(|ring| run_ring(ring, &workspace, &mut bench)).collect();
+    let rows: Vec<Row> =
+        chosen.into_iter().map(|ring| run_ring(ring, &workspace, extent, &mut bench)).collect();
     // The daemon goes before the verdict, which is to be the last thing on the screen.
     drop(bench);
     say::result("");
@@ -63,10 +68,10 @@ fn choose(names: &[String]) -> Result<Vec<&'static Ring>> {
     Ok(RINGS.iter().filter(|ring| names.iter().any(|name| name == ring.name)).collect())
 }
 
-fn run_ring(ring: &'static Ring, workspace: &Workspace, bench: &mut Bench) -> Row {
+fn run_ring(ring: &'static Ring, workspace: &Workspace, extent: Extent, bench: &mut Bench) -> Row {
     let start = Instant::now();
     let row = |verdict: Verdict, tally: Tally| Row { ring: ring.name, verdict, tally, took: start.elapsed() };
-    let steps = bench.check(ring.needs).and_then(|()| (ring.steps)(workspace));
+    let steps = bench.check(ring.needs).and_then(|()| (ring.steps)(workspace, extent));
     let steps = match steps {
         Ok(steps) => steps,
         Err(why) => {

@@ -34,7 +34,7 @@ pub(crate) fn signal_generate(ctx: BtfTracePointContext) -> i32 {
         book.count(Tally::Filtered);
         return 0;
     }
-    let code = code(Kernel::typed(ctx.arg(1)));
+    let code = code(ctx.arg(1));
     let result: i32 = ctx.arg(4);
     let ns_tgid = task::ns_tgid(target).unwrap_or(0);
     let lane = if ns_tgid == 1 || signal == SIGKILL { Lane::Precious } else { Lane::Ordinary };
@@ -72,7 +72,7 @@ pub(crate) fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
         book.count(Tally::Filtered);
         return 0;
     }
-    let code = code(Kernel::typed(ctx.arg(1)));
+    let code = code(ctx.arg(1));
     // `sa.sa_handler` is the first member of `struct k_sigaction`; SIG_DFL is 0, SIG_IGN is 1.
     let handler: Option<u64> = value(ctx.arg(2));
     emit::<SignalDelivered>(Lane::Ordinary, book, cgroup, |record| {
@@ -94,14 +94,14 @@ pub(crate) fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
 }
 
 /// `si_code`. Two small numbers stand for well-known senders (include/linux/signal_types.h): 0 `SEND_SIG_NOINFO`,
-/// a process; 1 `SEND_SIG_PRIV`, the kernel.
+/// a process; 1 `SEND_SIG_PRIV`, the kernel. Because of them the argument has no type from 6.14 on.
 #[inline(always)]
-fn code(info: Kernel) -> i32 {
+fn code(info: u64) -> i32 {
     const SI_USER: i32 = 0;
     const SI_KERNEL: i32 = 0x80;
-    match info.address() {
+    match info {
         0 => SI_USER,
         1 => SI_KERNEL,
-        _ => info.get(Offset::SiginfoCode).unwrap_or(SI_USER),
+        _ => Kernel::untyped(info).get(Offset::SiginfoCode).unwrap_or(SI_USER),
     }
 }

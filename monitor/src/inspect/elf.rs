@@ -1,6 +1,8 @@
 //! What an ELF file asks for: its interpreter, its libraries and their versions, and whether it is all there.
 //! Every count and size in a file may be a lie; none of them is believed beyond its limit.
 
+mod images;
+
 use std::fs::File;
 
 use object::{
@@ -10,6 +12,8 @@ use object::{
         elf::{Dyn, FileHeader, ProgramHeader},
     },
 };
+
+pub(super) use images::Images;
 
 use super::{
     gobuild,
@@ -64,7 +68,7 @@ pub(super) enum ElfError {
 }
 
 /// How much of a file is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Depth {
     /// What its loader reads.
     Linking,

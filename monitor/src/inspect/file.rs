@@ -3,7 +3,7 @@
 use std::{fs::File as OsFile, os::unix::fs::FileExt};
 
 use super::{
-    elf::{self, Depth, Image},
+    elf::{Depth, Image},
     error_text,
     found::{Found, Lookup},
     libraries,
@@ -94,7 +94,7 @@ impl Describer<'_, '_> {
 
     fn elf(self, os_file: OsFile, file: &File, levels: u8) -> Known<Content> {
         let depth = if self.searches { Depth::Program } else { Depth::Linking };
-        let image = match elf::read(os_file, file.size_bytes, depth) {
+        let image = match self.root.images().read(os_file, file.size_bytes, depth) {
             Ok(image) => image,
             Err(error) => return Known::unknown(format!("{}: {}", file.resolved, error_text(&error))),
         };

@@ -9,11 +9,12 @@ use std::{
         unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2};
 
-use super::bundle::Bundles;
+use super::{bundle::Bundles, elf::Images};
 
 /// Where the host's files are, and where container bundles lie below it.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub struct Host {
     root: OwnedFd,
     proc: PathBuf,
     pub bundles: Bundles,
+    pub(super) images: Arc<Images>,
 }
 
 /// A file of the host that could not be read.
@@ -55,7 +57,7 @@ impl Host {
     pub fn new(root: &Path, proc: &Path) -> Result<Self, HostError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = openat(CWD, root, flags, Mode::empty()).map_err(|e| open_error(root, e))?;
-        Ok(Self { root, proc: proc.to_owned(), bundles: Bundles::default() })
+        Ok(Self { root, proc: proc.to_owned(), bundles: Bundles::default(), images: Arc::default() })
     }
 
     /// The machine that gomon itself runs on.
@@ -66,7 +68,7 @@ impl Host {
     /// The files as a process sees them.
     pub(super) fn seen_from(&self, pid: u32) -> Option<Self> {
         let view = Self::new(&self.process(&pid.to_string(), "root"), &self.proc).ok()?;
-        Some(Self { bundles: self.bundles.clone(), ..view })
+        Some(Self { bundles: self.bundles.clone(), images: Arc::clone(&self.images), ..view })
     }
 
     pub(super) fn root_stat(&self) -> Option<Stat> {

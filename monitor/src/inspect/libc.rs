@@ -1,7 +1,7 @@
 //! Which C library a container's root file system offers, and in which version.
 
 use super::{
-    elf::{self, Depth},
+    elf::Depth,
     error_text,
     found::{Found, Lookup, LookupError},
     loader::triplet,
@@ -34,7 +34,7 @@ fn glibc(root: &ContainerRoot<'_>) -> Result<Option<Libc>, LookupError> {
     for directory in multiarch.chain(plain) {
         let path = format!("{directory}/libc.so.6");
         let Some(found) = regular(root, &path)? else { continue };
-        let Ok(image) = elf::read(found.open()?, found.size_bytes, Depth::Linking) else { continue };
+        let Ok(image) = root.images().read(found.open()?, found.size_bytes, Depth::Linking) else { continue };
         // A compatibility layer for musl has the name, but no versions.
         let Some(highest) = versions::highest(&image, FAMILY) else { continue };
         let version = highest.strip_prefix(FAMILY).map(str::to_owned);

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    elf::{self, Depth, Image},
+    elf::{Depth, Image},
     error_text,
     found::{Found, Lookup, lossy},
     loader::{Flavour, Loader, Requester},
@@ -198,7 +198,7 @@ impl Closure<'_, '_> {
         if !is_elf || magic != *b"\x7fELF" {
             return Candidate::Broken("it is not an ELF file".to_owned());
         }
-        let image = match elf::read(file, found.size_bytes, Depth::Linking) {
+        let image = match self.root.images().read(file, found.size_bytes, Depth::Linking) {
             Ok(image) => image,
             Err(error) => return Candidate::Broken(error_text(&error)),
         };

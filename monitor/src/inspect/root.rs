@@ -17,6 +17,7 @@ use rustix::fs::{
 
 use super::{
     deadline::Deadline,
+    elf::Images,
     found::{Found, Lookup, LookupError, has_acl, io_error, kind_of, lossy},
     host::Host,
     mounts::{self, Base, Mounts},
@@ -70,6 +71,11 @@ enum Walked {
 }
 
 impl<'h> ContainerRoot<'h> {
+    /// What is known of ELF files already.
+    pub(super) fn images(&self) -> &'h Images {
+        &self.host.images
+    }
+
     /// The tree below `top`, an `O_PATH` directory, without mounts yet.
     pub(super) fn new(host: &'h Host, top: OwnedFd, bundle: &Bundle, deadline: Deadline) -> io::Result<Self> {
         let stat = fstat(&top)?;

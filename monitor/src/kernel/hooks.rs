@@ -185,7 +185,8 @@ pub const HOOKS: &[Hook] = &[
         name: "open_and_exec",
         probes: &[Probe::ExecFailed, Probe::Open],
         ways: &[
-            Way { kind: Kind::Fexit, since: "5.8", programs: calls::AT_FUNCTIONS },
+            // Before, some kernels describe an argument of execveat without its type, and the verifier lets nobody at it.
+            Way { kind: Kind::Fexit, since: "5.15", programs: calls::AT_FUNCTIONS },
             Way { kind: Kind::Tracepoint, since: "5.15", programs: calls::AT_TRACEPOINTS },
             raw(&[tp_btf("sys_exit")]),
         ],

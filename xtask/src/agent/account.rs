@@ -81,12 +81,14 @@ impl Account {
                 received: metrics.count("gomon_events_received_total", &[("probe", name)]),
             }
         };
-        let beyond_series = metrics.count(DROPPED, &[("stage", "metrics")]);
+        let of_stage = |stage| metrics.count(DROPPED, &[("stage", stage)]);
+        let beyond_series = of_stage("metrics");
         Self {
             probes: names.iter().map(probe).collect(),
             unbalanced: Vec::new(),
             unattributed: metrics.count("gomon_events_unattributed_total", &[]),
-            dropped: metrics.count(DROPPED, &[]) - beyond_series,
+            // What the kernel side lost is told by the probes.
+            dropped: metrics.count(DROPPED, &[]) - beyond_series - of_stage("kernel"),
             beyond_series,
         }
     }
@@ -139,6 +141,7 @@ mod tests {
                 gomon_bpf_events_total{{probe=\"exec\",result=\"submitted\"}} 5\n\
                 gomon_events_received_total{{probe=\"exec\"}} 5\n\
                 gomon_events_dropped_total{{stage=\"metrics\",reason=\"max_series\"}} 9\n\
+                gomon_events_dropped_total{{stage=\"kernel\",reason=\"ring_full\"}} {lost}\n\
                 gomon_events_unattributed_total{{reason=\"gone\"}} {unattributed}\n"
             ))
         };

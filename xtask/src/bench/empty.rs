@@ -9,12 +9,17 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::bpf::{bpf, check, owned};
+use super::btf;
 
 /// Numbers of include/uapi/linux/bpf.h.
 const BPF_PROG_LOAD: c_long = 5;
 const BPF_RAW_TRACEPOINT_OPEN: c_long = 17;
 const TYPE_TRACEPOINT: u32 = 5;
 const TYPE_RAW_TRACEPOINT: u32 = 17;
+const TYPE_TRACING: u32 = 26;
+const ATTACH_FEXIT: u32 = 25;
+/// What the kernel's functions for system calls begin with.
+const FUNCTION: &str = if cfg!(target_arch = "x86_64") { "__x64_sys_" } else { "__arm64_sys_" };
 /// `r0 = 0; exit`.
 const INSTRUCTIONS: [u64; 2] = [0xb7, 0x95];
 
@@ -26,6 +31,8 @@ pub(super) enum Hook {
     Raw(&'static str),
     /// Through perf, by its directory below `events`.
     Classic(&'static str),
+    /// At the end of the function of a system call, through a trampoline (`fexit`).
+    Return(&'static str),
 }
 
 impl fmt::Display for Hook {
@@ -33,11 +40,12 @@ impl fmt::Display for Hook {
         match self {
             Self::Raw(name) => write!(f, "raw tracepoint `{name}`"),
             Self::Classic(path) => write!(f, "classic tracepoint `{path}`"),
+            Self::Return(call) => write!(f, "return of `{FUNCTION}{call}`"),
         }
     }
 }
 
-/// gomon's programs and their hooks, but for those at the end of kernel functions.
+/// gomon's programs and their hooks.
 const PROGRAMS: &[(&str, Hook)] = &[
     ("cgroup_mkdir", Hook::Raw("cgroup_mkdir")),
     ("cgroup_rmdir", Hook::Raw("cgroup_rmdir")),
@@ -55,6 +63,12 @@ const PROGRAMS: &[(&str, Hook)] = &[
     ("sys_exit_execveat", Hook::Classic("syscalls/sys_exit_execveat")),
     ("sys_exit_write", Hook::Classic("syscalls/sys_exit_write")),
     ("sys_exit_any_write", Hook::Raw("sys_exit")),
+    ("fexit_openat", Hook::Return("openat")),
+    ("fexit_openat2", Hook::Return("openat2")),
+    ("fexit_open", Hook::Return("open")),
+    ("fexit_execve", Hook::Return("execve")),
+    ("fexit_execveat", Hook::Return("execveat")),
+    ("fexit_write", Hook::Return("write")),
 ];
 
 /// The hook of one of gomon's programs; `None` if the table above does not have it.
@@ -73,6 +87,7 @@ impl Empty {
         let descriptors = match hook {
             Hook::Raw(name) => raw(name),
             Hook::Classic(path) => classic(path),
+            Hook::Return(call) => behind(call),
         };
         let [program, link] =
             descriptors.with_context(|| format!("cannot attach an empty program to the {hook}"))?;
@@ -93,18 +108,31 @@ impl Empty {
 
 /// The program and what holds it in its place.
 fn raw(name: &str) -> Result<[OwnedFd; 2]> {
+    let name = CString::new(name)?;
+    let program = load(TYPE_RAW_TRACEPOINT, None)?;
+    let link = open(name.as_ptr() as u64, &program)?;
+    Ok([program, link])
+}
+
+fn behind(call: &str) -> Result<[OwnedFd; 2]> {
+    const TYPES: &str = "/sys/kernel/btf/vmlinux";
+    let types = fs::read(TYPES).with_context(|| format!("cannot read {TYPES}"))?;
+    let function = btf::function(&types, &format!("{FUNCTION}{call}"))?;
+    let program = load(TYPE_TRACING, Some(function))?;
+    // Where it goes was said when it was loaded.
+    let link = open(0, &program)?;
+    Ok([program, link])
+}
+
+/// `name`: the address of a tracepoint's name.
+fn open(name: u64, program: &OwnedFd) -> Result<OwnedFd> {
     #[repr(C)]
     struct Open {
         name: u64,
         program: u32,
         padding: u32,
     }
-    let program = load(TYPE_RAW_TRACEPOINT)?;
-    let name = CString::new(name)?;
-    let mut open =
-        Open { name: name.as_ptr() as u64, program: program.as_raw_fd().cast_unsigned(), padding: 0 };
-    let link = bpf(BPF_RAW_TRACEPOINT_OPEN, &mut open)?;
-    Ok([program, link])
+    bpf(BPF_RAW_TRACEPOINT_OPEN, &mut Open { name, program: program.as_raw_fd().cast_unsigned(), padding: 0 })
 }
 
 fn classic(path: &str) -> Result<[OwnedFd; 2]> {
@@ -117,7 +145,7 @@ fn classic(path: &str) -> Result<[OwnedFd; 2]> {
     const ENABLE: libc::c_ulong = 0x2400;
     let file = format!("/sys/kernel/tracing/events/{path}/id");
     let id: u64 = fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?.trim().parse()?;
-    let program = load(TYPE_TRACEPOINT)?;
+    let program = load(TYPE_TRACEPOINT, None)?;
     let attributes: [u64; 8] = [PERF_TYPE_TRACEPOINT | SIZE << 32, id, 1, 0, 0, 0, 0, 0];
     // The event of any one CPU attaches the program to all of them.
     let (every_process, cpu, no_group) = (-1, 0, -1);
@@ -139,9 +167,11 @@ fn classic(path: &str) -> Result<[OwnedFd; 2]> {
     Ok([program, event])
 }
 
-fn load(kind: u32) -> Result<OwnedFd> {
-    /// The start of the attributes of `BPF_PROG_LOAD`; the kernel takes the rest as zero.
+/// `function`: the type of the one that a tracing program is attached to.
+fn load(kind: u32, function: Option<u32>) -> Result<OwnedFd> {
+    /// The attributes of `BPF_PROG_LOAD` as far as they are needed; the kernel takes the rest as zero.
     #[repr(C)]
+    #[derive(Default)]
     struct Load {
         kind: u32,
         count: u32,
@@ -151,17 +181,21 @@ fn load(kind: u32) -> Result<OwnedFd> {
         kernel_version: u32,
         flags: u32,
         name: [u8; 16],
+        device: u32,
+        attach: u32,
+        types_and_lines: [u64; 4],
+        line_count: u32,
+        function: u32,
     }
-    let licence = c"GPL";
     let mut load = Load {
         kind,
         count: 2,
         instructions: INSTRUCTIONS.as_ptr() as u64,
-        licence: licence.as_ptr() as u64,
-        log: [0; 2],
-        kernel_version: 0,
-        flags: 0,
+        licence: c"GPL".as_ptr() as u64,
         name: *b"gomon_bench_nop\0",
+        attach: if function.is_some() { ATTACH_FEXIT } else { 0 },
+        function: function.unwrap_or(0),
+        ..Load::default()
     };
     bpf(BPF_PROG_LOAD, &mut load).context("the kernel refused a program of two instructions")
 }

@@ -15,10 +15,12 @@ pub(super) struct Machine {
     pub(super) lockdown: String,
     /// Of the last minute, when the bench ended: one busy CPU is the bench itself.
     pub(super) load: String,
+    /// Tracing programs of others that were loaded before the bench or after it: what is called nothing was not nothing.
+    pub(super) strangers: usize,
 }
 
 impl Machine {
-    pub(super) fn read() -> Result<Self> {
+    pub(super) fn read(strangers: usize) -> Result<Self> {
         let text = |path: &str| fs::read_to_string(path).with_context(|| format!("cannot read {path}"));
         let cpuinfo = text("/proc/cpuinfo")?;
         let meminfo = text("/proc/meminfo")?;
@@ -31,6 +33,7 @@ impl Machine {
             kernel: text("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             lockdown: chosen(&lockdown).unwrap_or("unknown").to_owned(),
             load: text("/proc/loadavg")?.split(' ').next().unwrap_or_default().to_owned(),
+            strangers,
         })
     }
 }

@@ -18,6 +18,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// So often the same number of descriptors is found before a tool counts as attached.
 const LOOKS: u32 = 8;
 const STOP: Duration = Duration::from_secs(20);
+/// Files for what a tool prints, and for what it complains of.
+const OUTPUTS: [&str; 2] = ["stdout", "stderr"];
 
 /// Failing opens and execs with their paths, and starts of programs: what gomon watches.
 const SCRIPT: &str = r#"
@@ -116,7 +118,8 @@ impl Peer {
             None => Ok(Stdio::null()),
         };
         let mut command = self.command(peers)?;
-        command.stdin(Stdio::null()).stdout(to("stdout")?).stderr(to("stderr")?);
+        let [output, errors] = OUTPUTS.map(to);
+        command.stdin(Stdio::null()).stdout(output?).stderr(errors?);
         let child = command.spawn().with_context(|| format!("cannot start {}", self.title()))?;
         let mut watching = Watching { peer: self, child: Some(child), dir: dir.map(Path::to_owned) };
         watching.wait_until_attached()?;
@@ -148,8 +151,15 @@ impl Watching {
     pub(super) fn finish(mut self) -> Result<Printed> {
         self.stop();
         let dir = self.dir.take().context("what the tool printed was not kept")?;
-        let mut printed = count(BufReader::new(File::open(dir.join("stdout"))?))?;
-        printed.lost += count(BufReader::new(File::open(dir.join("stderr"))?))?.lost;
+        let mut printed = Printed::default();
+        for name in OUTPUTS {
+            let path = dir.join(name);
+            let Printed { opens, execs, lost } = count(BufReader::new(File::open(&path)?))?;
+            printed.opens += opens;
+            printed.execs += execs;
+            printed.lost += lost;
+            fs::remove_file(path)?;
+        }
         Ok(printed)
     }
 

@@ -100,12 +100,15 @@ impl Results {
     }
 
     fn machine(&self, page: &mut String) -> fmt::Result {
-        let Machine { processor, cpus, memory_mib, kernel, lockdown, load } = &self.machine;
+        let Machine { processor, cpus, memory_mib, kernel, lockdown, load, strangers } = &self.machine;
         let Lineup { version, hooks, not_imitated, tools, .. } = &self.lineup;
         writeln!(page, "\n| | |\n|---|---|")?;
         writeln!(page, "| processor | {processor}, {cpus} CPUs |\n| memory | {memory_mib} MiB |")?;
         writeln!(page, "| kernel | {kernel}, lockdown {lockdown} |")?;
         writeln!(page, "| load when the bench ended | {load} (one busy CPU is the bench itself) |")?;
+        if *strangers > 0 {
+            writeln!(page, "| in every baseline | {strangers} tracing programs of others |")?;
+        }
         writeln!(page, "| gomon | {version} |")?;
         let hooks: Vec<String> = hooks.iter().map(ToString::to_string).collect();
         writeln!(page, "| its hooks | {} |", hooks.join(", "))?;

@@ -10,7 +10,7 @@ use super::subject::{Lineup, Subject};
 use crate::say;
 
 /// The kernel takes a program off its hook some time after its last descriptor is closed.
-const SETTLE: Duration = Duration::from_millis(400);
+pub(super) const SETTLE: Duration = Duration::from_millis(400);
 
 /// A subject with the baselines around it.
 #[derive(Debug)]

@@ -89,9 +89,9 @@ fn totals(agent: &Agent) -> Result<Totals> {
         .collect())
 }
 
-/// Programs that ran at least once in ten operations: runs per operation, nanoseconds per run.
+/// Programs that ran at least once in two operations: runs per operation, nanoseconds per run.
 fn differences(before: &Totals, after: &Totals, done: u64) -> impl Iterator<Item = (String, f64, f64)> {
-    const RARE: f64 = 0.1;
+    const RARE: f64 = 0.5;
     let nothing = (0.0, 0.0);
     after.iter().filter_map(move |(program, (runs, seconds))| {
         let (runs_before, seconds_before) = before.get(program).unwrap_or(&nothing);

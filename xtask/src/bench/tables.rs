@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::budget::Budget;
-use super::figures::Comparison;
+use super::figures::{Comparison, Spread};
 use super::goals::{Goal, Verdict};
 use super::micro::{Micro, Where};
 use super::operation::Operation;
@@ -78,7 +78,7 @@ fn operations(page: &mut String, micro: &Micro, place: Where, subjects: &[Subjec
         let baseline = baseline.map_or(0.0, |cell| cell.comparison.baseline.median);
         write!(page, "| {} | {} |", operation.title(), nanoseconds(baseline))?;
         for subject in subjects {
-            let cell = of(*subject).map(|cell| added(&cell.comparison, nanoseconds));
+            let cell = of(*subject).map(|cell| added_time(&cell.comparison));
             write!(page, " {} |", cell.unwrap_or_default())?;
         }
         writeln!(page)?;
@@ -86,12 +86,20 @@ fn operations(page: &mut String, micro: &Micro, place: Where, subjects: &[Subjec
     Ok(())
 }
 
-/// `+80 ns [+78, +82] ×1.50`
-fn added(comparison: &Comparison, shown: fn(f64) -> String) -> String {
+/// `+80 [+78, +82] ns ×1.50`
+fn added_time(comparison: &Comparison) -> String {
+    let Spread { low, median, high } = comparison.difference;
+    if [low, median, high].iter().all(|value| value.abs() < 10_000.0) {
+        return added(comparison, |value| format!("{value:.0}"), " ns");
+    }
+    added(comparison, |value| format!("{:.1}", value / 1e3), " µs")
+}
+
+fn added(comparison: &Comparison, shown: fn(f64) -> String, unit: &str) -> String {
     let Comparison { difference, ratio, .. } = comparison;
     let signed = |value: f64| format!("{}{}", if value < 0.0 { "−" } else { "+" }, shown(value.abs()));
     let [low, median, high] = [difference.low, difference.median, difference.high].map(signed);
-    format!("{median} [{low}, {high}] ×{:.2}", ratio.median)
+    format!("{median} [{low}, {high}]{unit} ×{:.2}", ratio.median)
 }
 
 pub(super) fn workloads(page: &mut String, workloads: &Workloads) -> fmt::Result {
@@ -116,7 +124,7 @@ pub(super) fn workloads(page: &mut String, workloads: &Workloads) -> fmt::Result
         let Some(baseline) = of(Subject::Gomon) else { continue };
         write!(page, "| {} | {} |", work.title(), short(baseline.comparison.baseline.median))?;
         for subject in &subjects {
-            let cell = of(*subject).map(|cell| added(&cell.comparison, short));
+            let cell = of(*subject).map(|cell| added(&cell.comparison, short, ""));
             write!(page, " {} |", cell.unwrap_or_default())?;
         }
         writeln!(page)?;
@@ -128,15 +136,15 @@ pub(super) fn storms(page: &mut String, climbs: &[Climb]) -> fmt::Result {
     page.push_str(
         "\n## Storms\n\nFailing opens of a `.so` and failing execs at rising rates in a container, for each subject up \
         to the first loss. Where fewer were made than asked for, one CPU could not make more beside the subject. Of one \
-        container's opens gomon passes on 15,000 a second; what it keeps back beyond them counts as lost here.\n\n\
-        | subject | asked for, a second | made, a second | captured | missing | lost by its own account |\n\
-        |---|--:|--:|--:|--:|--:|\n",
+        container's events of a kind gomon passes on 15,000 a second; what it keeps back beyond them counts as lost \
+        here.\n\n\
+        | subject | asked for, a second | s | made | captured | missing | lost by its own account |\n\
+        |---|--:|--:|--:|--:|--:|--:|\n",
     );
     for climb in climbs {
         let (sees_opens, sees_execs) = climb.subject.sees();
         for step in &climb.steps {
             let Step { rates, caused, captured } = step;
-            let second = |count: u64| per_second(count, caused.time.as_secs_f64());
             let both = |opens: String, execs: String, is_seen: bool| {
                 let opens = (rates.opens > 0 && (sees_opens || !is_seen)).then(|| format!("{opens} opens"));
                 let execs = (rates.execs > 0 && (sees_execs || !is_seen)).then(|| format!("{execs} execs"));
@@ -145,10 +153,11 @@ pub(super) fn storms(page: &mut String, climbs: &[Climb]) -> fmt::Result {
             let (missing_opens, missing_execs) = step.missing();
             writeln!(
                 page,
-                "| {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {:.1} | {} | {} | {} | {} |",
                 climb.subject.title(),
                 both(grouped(rates.opens.into()), grouped(rates.execs.into()), false),
-                both(second(caused.opens), second(caused.execs), false),
+                caused.time.as_secs_f64(),
+                both(grouped(caused.opens), grouped(caused.execs), false),
                 both(grouped(captured.opens), grouped(captured.execs), true),
                 both(grouped(missing_opens), grouped(missing_execs), true),
                 grouped(captured.lost),
@@ -214,7 +223,7 @@ pub(super) fn statistics(page: &mut String, statistics: &Statistics) -> fmt::Res
                     )
                 })
                 .collect();
-            shown.join(", ")
+            if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
         };
         writeln!(page, "| {} | {} | {} |", operation.title(), at(Where::Container), at(Where::Host))?;
     }
@@ -233,16 +242,6 @@ fn short(value: f64) -> String {
 
 fn nanoseconds(value: f64) -> String {
     if value.abs() < 10_000.0 { format!("{value:.0} ns") } else { format!("{:.1} µs", value / 1e3) }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "some millions a second"
-)]
-fn per_second(count: u64, seconds: f64) -> String {
-    grouped((count as f64 / seconds).round() as u64)
 }
 
 /// `1,234,567`
@@ -273,7 +272,6 @@ mod tests {
     #[test]
     fn a_subject_that_seems_to_save_time_is_shown_as_such() {
         let rounds = [Round { before: 100.0, subject: 90.0, after: 100.0 }];
-        let cell = added(&Comparison::of(&rounds), nanoseconds);
-        assert_eq!(cell, "−10 ns [−10 ns, −10 ns] ×0.90");
+        assert_eq!(added_time(&Comparison::of(&rounds)), "−10 [−10, −10] ns ×0.90");
     }
 }

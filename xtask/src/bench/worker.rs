@@ -109,8 +109,8 @@ pub(super) struct Worker {
 impl Worker {
     /// Sits on the last CPU.
     pub(super) fn start(cgroup: &Path) -> Result<Self> {
-        let own = std::env::current_exe().context("cannot tell which program this is")?;
-        let mut command = Command::new(own);
+        // Also if the file was built anew meanwhile.
+        let mut command = Command::new("/proc/self/exe");
         command.arg("bench-worker").arg("--cgroup").arg(cgroup).args(["--cpu", &cpu::last()?.to_string()]);
         let mut child = command
             .stdin(Stdio::piped())

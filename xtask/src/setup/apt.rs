@@ -124,20 +124,33 @@ impl PrivateSuite {
         run
     }
 
+    /// Names of the packages that begin so.
+    pub(crate) fn names(&self, prefix: &str) -> Result<Vec<String>> {
+        let names = command::output(self.run("apt-cache").args(["pkgnames", prefix]))?;
+        Ok(names.lines().map(str::to_owned).collect())
+    }
+
+    /// Fetches a package, `NAME` or `NAME=VERSION`, and returns its archive.
+    pub(crate) fn download(&self, wanted: &str) -> Result<PathBuf> {
+        let archive = || -> Result<Option<PathBuf>> {
+            let mut files = fs::read_dir(&self.downloads)?.flatten().map(|entry| entry.path());
+            Ok(files.find(|path| path.extension().is_some_and(|end| end == "deb")))
+        };
+        if let Some(old) = archive()? {
+            fs::remove_file(old)?;
+        }
+        command::quiet(
+            self.run("apt-get").args(["download", "--quiet", wanted]).current_dir(&self.downloads),
+        )?;
+        archive()?.context("apt-get download left no package")
+    }
+
     /// Unpacks the package of exactly this upstream version and returns the directory.
     pub(crate) fn unpack(&self, package: &str, upstream: &str) -> Result<PathBuf> {
         let offered = command::output(self.run("apt-cache").args(["madison", package]))?;
         let version = version_of(&offered, upstream)
             .with_context(|| format!("the mirror has no {package} {upstream}; it offers: {offered:?}"))?;
-        let wanted = format!("{package}={version}");
-        command::quiet(
-            self.run("apt-get").args(["download", "--quiet", &wanted]).current_dir(&self.downloads),
-        )?;
-        let archive = fs::read_dir(&self.downloads)?
-            .flatten()
-            .map(|entry| entry.path())
-            .find(|path| path.extension().is_some_and(|end| end == "deb"))
-            .context("apt-get download left no package")?;
+        let archive = self.download(&format!("{package}={version}"))?;
         let unpacked = self.downloads.join("unpacked");
         command::quiet(Command::new("dpkg").arg("-x").arg(&archive).arg(&unpacked))?;
         Ok(unpacked)

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use super::apt;
 use crate::command;
+use crate::vm::QEMU;
 
 /// All that may have to be installed for the images.
 pub(super) const IMAGE_TOOLS_PACKAGES: &[&str] = &[
@@ -24,6 +25,10 @@ pub(super) const IMAGE_TOOLS_PACKAGES: &[&str] = &[
 /// All that may have to be installed for the runtimes beside Docker.
 pub(super) const RUNTIMES_PACKAGES: &[&str] = &["containerd", "runc", "crun", "podman"];
 
+/// All that may have to be installed for guests.
+pub(super) const GUEST_PACKAGES: &[&str] =
+    &["qemu-system-x86", "busybox-static", "runc", "gcc", "libc6-dev", "musl-tools"];
+
 const MUSL_LOADER: &str = "/lib/ld-musl-x86_64.so.1";
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -34,18 +39,33 @@ struct Wanted {
     packages: &'static [&'static str],
 }
 
+const BUSYBOX: Wanted =
+    Wanted { what: "a static /bin/busybox", present: static_busybox, packages: &["busybox-static"] };
+const MUSL_GCC: Wanted =
+    Wanted { what: "musl-gcc", present: || command::find("musl-gcc").is_some(), packages: &["musl-tools"] };
+const GCC: Wanted =
+    Wanted { what: "gcc with the C library's headers", present: compiles_c, packages: &["gcc", "libc6-dev"] };
+
 const IMAGE_TOOLS: &[Wanted] = &[
     Wanted {
         what: "debootstrap",
         present: || command::find("debootstrap").is_some(),
         packages: &["debootstrap"],
     },
-    Wanted { what: "a static /bin/busybox", present: static_busybox, packages: &["busybox-static"] },
-    Wanted { what: "musl-gcc", present: || command::find("musl-gcc").is_some(), packages: &["musl-tools"] },
+    BUSYBOX,
+    MUSL_GCC,
     Wanted { what: MUSL_LOADER, present: || Path::new(MUSL_LOADER).exists(), packages: &["musl"] },
-    Wanted { what: "gcc with the C library's headers", present: compiles_c, packages: &["gcc", "libc6-dev"] },
+    GCC,
     Wanted { what: "setcap", present: || command::find("setcap").is_some(), packages: &["libcap2-bin"] },
     Wanted { what: CA_BUNDLE, present: || Path::new(CA_BUNDLE).exists(), packages: &["ca-certificates"] },
+];
+
+const GUEST: &[Wanted] = &[
+    Wanted { what: QEMU, present: || command::find(QEMU).is_some(), packages: &["qemu-system-x86"] },
+    BUSYBOX,
+    Wanted { what: "runc", present: || command::find("runc").is_some(), packages: &["runc"] },
+    GCC,
+    MUSL_GCC,
 ];
 
 const DOCKER: &[Wanted] = &[
@@ -83,6 +103,13 @@ pub(super) fn docker() -> Result<()> {
 
 pub(super) fn runtimes() -> Result<()> {
     install(RUNTIMES)
+}
+
+pub(super) fn guest() -> Result<()> {
+    if !cfg!(target_arch = "x86_64") {
+        bail!("guests are made for x86_64 only");
+    }
+    install(GUEST)
 }
 
 pub(super) fn image_tools() -> Result<()> {

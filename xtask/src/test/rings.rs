@@ -12,7 +12,14 @@ pub(super) struct Ring {
     pub(super) about: &'static str,
     pub(super) needs: &'static [Need],
     /// The commands, or why there is nothing to run.
-    pub(super) steps: fn(&Workspace) -> Result<Vec<Command>, String>,
+    pub(super) steps: fn(&Workspace, Extent) -> Result<Vec<Command>, String>,
+}
+
+/// How much of a ring that has more than is wanted every time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    Ordinary,
+    All,
 }
 
 /// Live tests each watch the whole machine: more at a time only slow each other down.
@@ -23,31 +30,31 @@ pub(super) const RINGS: &[Ring] = &[
         name: "format",
         about: "the sources are formatted",
         needs: &[],
-        steps: |_| Ok(vec![cargo(["fmt", "--all", "--check"])]),
+        steps: |_, _| Ok(vec![cargo(["fmt", "--all", "--check"])]),
     },
     Ring {
         name: "lint",
         about: "clippy finds nothing in user space, with and without the kernel side",
         needs: &[Need::KernelBuild],
-        steps: |_| Ok(lints()),
+        steps: |_, _| Ok(lints()),
     },
     Ring {
         name: "lint-kernel",
         about: "clippy finds nothing in the kernel programs",
         needs: &[Need::Part(Part::RustSources)],
-        steps: |_| Ok(vec![kernel_lint()]),
+        steps: |_, _| Ok(vec![kernel_lint()]),
     },
     Ring {
         name: "unit",
         about: "unit tests of the libraries and of the project tasks",
         needs: &[Need::KernelBuild],
-        steps: |_| Ok(vec![unit_tests()]),
+        steps: |_, _| Ok(vec![unit_tests()]),
     },
     Ring {
         name: "core",
         about: "the pure core builds and passes its tests without the kernel side",
         needs: &[],
-        steps: |_| {
+        steps: |_, _| {
             Ok(vec![cargo(["test", "--package", "monitor", "--no-default-features", "--no-fail-fast"])])
         },
     },
@@ -72,6 +79,18 @@ pub(super) const RINGS: &[Ring] = &[
         steps: live,
     },
     Ring {
+        name: "vm",
+        about: "other kernels, in QEMU: the oldest and the newest, with --all every one",
+        needs: &[
+            Need::Part(Part::RustSources),
+            Need::Part(Part::BpfLinker),
+            Need::Part(Part::Go),
+            Need::Part(Part::Guest),
+            Need::Part(Part::Kernels),
+        ],
+        steps: vm,
+    },
+    Ring {
         name: "deny",
         about: "licences, sources and duplicates of the dependencies",
         needs: &[
@@ -79,7 +98,7 @@ pub(super) const RINGS: &[Ring] = &[
             Need::Program { name: "cargo-deny", remedy: "cargo install --locked cargo-deny" },
         ],
         // Advisories change under a tree that does not, and need the network.
-        steps: |_| Ok(vec![cargo(["deny", "--offline", "check", "bans", "licenses", "sources"])]),
+        steps: |_, _| Ok(vec![cargo(["deny", "--offline", "check", "bans", "licenses", "sources"])]),
     },
 ];
 
@@ -111,7 +130,7 @@ fn unit_tests() -> Command {
     test
 }
 
-fn catalogue(workspace: &Workspace) -> Result<Vec<Command>, String> {
+fn catalogue(workspace: &Workspace, _: Extent) -> Result<Vec<Command>, String> {
     let names = workspace.ordinary_tests();
     if names.is_empty() {
         return Err("the package monitor has no integration tests".to_owned());
@@ -121,11 +140,21 @@ fn catalogue(workspace: &Workspace) -> Result<Vec<Command>, String> {
     Ok(vec![test])
 }
 
-fn live(workspace: &Workspace) -> Result<Vec<Command>, String> {
+fn live(workspace: &Workspace, _: Extent) -> Result<Vec<Command>, String> {
     if !workspace.has_live_tests() {
         return Err("the package monitor has no test target `live`".to_owned());
     }
     let args =
         ["test", "--package", "monitor", "--features", "live-tests", "--test", "live", "--", LIVE_THREADS];
     Ok(vec![cargo(args)])
+}
+
+fn vm(_: &Workspace, extent: Extent) -> Result<Vec<Command>, String> {
+    let xtask = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    let mut vm = Command::new(xtask);
+    vm.arg("vm");
+    if extent == Extent::All {
+        vm.arg("--all");
+    }
+    Ok(vec![vm])
 }

@@ -122,7 +122,7 @@ fn attached(way: &Way, refused: &[(&Way, String)]) -> String {
     let mut found = format!("attached: {}", places.join(" "));
     for (way, why) in refused {
         // Writing to a String cannot fail.
-        let _ = write!(found, "; not {}, which costs less: {why}", way.kind.name());
+        let _ = write!(found, "; not {} (Linux {}), which costs less: {why}", way.kind.name(), way.since);
     }
     found
 }

@@ -1,0 +1,60 @@
+//! The ways of hooking system calls that gomon is told to keep to, and which kernels have each.
+
+/// One way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    /// As `GOMON_HOOKS` names it.
+    pub(super) name: &'static str,
+    /// The first kernel that has it.
+    pub(super) since: (u32, u32),
+    pub(super) about: &'static str,
+    /// What `gomon doctor` writes before the place of a program that attaches so; nothing where gomon is free.
+    pub(super) place: &'static str,
+}
+
+/// What gomon does when it is not told.
+const DEFAULT: &str = "auto";
+
+/// The hooks that have several ways.
+pub(super) const CHOOSY: [&str; 2] = ["hook:open_and_exec", "hook:tls"];
+
+pub(super) const WAYS: &[Way] = &[
+    Way { name: DEFAULT, since: (5, 8), about: "the cheapest, which gomon chooses by itself", place: "" },
+    Way {
+        name: "fexit",
+        since: (5, 15),
+        about: "at the end of the functions of system calls",
+        place: "fexit/",
+    },
+    Way {
+        name: "tracepoint",
+        since: (5, 15),
+        about: "the tracepoints behind single system calls",
+        place: "tracepoint/",
+    },
+    Way { name: "raw", since: (5, 8), about: "the tracepoint behind all system calls", place: "tp_btf/" },
+];
+
+impl Way {
+    pub(super) fn is_default(&self) -> bool {
+        self.name == DEFAULT
+    }
+}
+
+/// `6.1.0-18-amd64` begins with 6 and 1.
+pub(super) fn number(release: &str) -> Option<(u32, u32)> {
+    let mut parts = release.split(|c: char| !c.is_ascii_digit());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_compare_by_number() {
+        assert_eq!(number("6.12.95+deb12-rt-amd64"), Some((6, 12)));
+        assert!(number("6.9.1") < number("6.10"));
+        assert_eq!(number("mainline"), None);
+    }
+}
