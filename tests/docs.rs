@@ -1,5 +1,8 @@
 //! The generated pages of docs/ say what the code says; `GOMON_UPDATE_DOCS=1` rewrites them.
 
+#[path = "docs/runtimes.rs"]
+mod runtimes;
+
 use std::{env, fs, path::PathBuf};
 
 use gomon::{patterns::CATALOGUE, report::explain, sink::metrics};
@@ -20,6 +23,21 @@ fn check(name: &str, generated: &str) {
 #[test]
 fn the_page_of_metrics_is_generated() {
     check("metrics.md", &metrics::book());
+}
+
+/// `<!-- table: NAME -->` and what follows up to the next blank line, as it has to be.
+fn check_table(page: &str, name: &str, rows: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let mark = format!("<!-- table: {name} -->\n");
+    let (before, after) = text.split_once(&mark).unwrap_or_default();
+    let end = after.find("\n\n").map_or(after.len(), |end| end + 1);
+    check(page, &format!("{before}{mark}{rows}{}", after.get(end..).unwrap_or_default()));
+}
+
+#[test]
+fn the_tables_of_runtimes_are_generated_and_every_live_test_that_they_name_exists() {
+    runtimes::tables(|name, rows| check_table("runtimes.md", name, rows));
 }
 
 #[test]

@@ -209,6 +209,7 @@ impl Observer {
             self.checked_at = now;
             self.check_losses(now);
             self.whereabouts.forget(now);
+            self.follow_names(now);
         }
     }
 
@@ -252,7 +253,19 @@ impl Observer {
             {
                 self.inspections.ask_sockets(run.clone(), identity.runtime);
             }
+            if let Fact::Identity(identity) = &fact {
+                self.whereabouts.named(&run, identity);
+            }
             self.queue.push_back(Observation::Learned { run, at, fact: Box::new(fact) });
+        }
+    }
+
+    /// The names that people have changed.
+    fn follow_names(&mut self, at: BootNs) {
+        for (run, identity) in self.whereabouts.renamed(self.inspections.host(), at) {
+            tracing::info!(container = run.container.short(), name = identity.name, "it has another name");
+            let fact = Box::new(Fact::Identity(identity));
+            self.queue.push_back(Observation::Learned { run, at, fact });
         }
     }
 

@@ -1,12 +1,13 @@
 //! `cargo xtask churn`: many containers that die at exec; measures whether and how fast gomon explains each of them.
 
+mod bundles;
 mod cast;
 mod latency;
 mod report;
 mod verdict;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::thread;
@@ -17,7 +18,8 @@ use anyhow::{Context, Result};
 use crate::agent::{Account, Agent, Metrics, Profile, Start};
 use crate::docker::Labelled;
 use crate::{cache, ground, process, say};
-use cast::{Dead, Member};
+use bundles::Bundles;
+use cast::{Dead, Member, Stage};
 use latency::Sample;
 use report::Report;
 use verdict::{Verdict, judge};
@@ -28,8 +30,25 @@ const AFTERMATH: Duration = Duration::from_secs(2);
 /// Series that one container can have, with room to spare: the limit itself is not what is measured.
 const SERIES_EACH: usize = 64;
 
+/// What runs the containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum Runtime {
+    Docker,
+    /// runc alone: nothing above it keeps a name.
+    Runc,
+}
+
+impl Runtime {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Runc => "runc",
+        }
+    }
+}
+
 /// How the churn is run.
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// Containers that are run side by side
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=3000))]
@@ -40,6 +59,9 @@ pub(crate) struct Options {
     /// Containers that are run alone before, to measure the time to the verdict
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     singles: u16,
+    /// What runs them, side by side
+    #[arg(long, value_name = "RUNTIME", value_delimiter = ',', default_value = "docker")]
+    runtimes: Vec<Runtime>,
     /// Measure an optimised gomon
     #[arg(long)]
     release: bool,
@@ -54,10 +76,12 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
     let agent = start.run()?;
     let labelled = Labelled::clear("churn");
     let ids = ids()?;
-    let samples = samples(&agent, options.singles, &labelled, &ids)?;
+    let bundles = options.runtimes.contains(&Runtime::Runc).then(Bundles::prepare).transpose()?;
+    let stage = Stage { labelled: &labelled, ids: &ids, bundles: bundles.as_ref() };
+    let samples = samples(&agent, &options, &stage)?;
     let before = agent.metrics()?;
     let started = Instant::now();
-    let (crowd, mishaps) = crowd(options, &labelled, &ids);
+    let (crowd, mishaps) = crowd(&options, &stage);
     let wall = started.elapsed();
     let after = agent.metrics()?;
     let mut dead = crowd;
@@ -92,24 +116,25 @@ fn ids() -> Result<PathBuf> {
     Ok(dir)
 }
 
-fn samples(agent: &Agent, count: u16, labelled: &Labelled, ids: &Path) -> Result<Vec<Sample>> {
+fn samples(agent: &Agent, options: &Options, stage: &Stage<'_>) -> Result<Vec<Sample>> {
+    let count = options.singles;
     say::progress(format_args!("{count} containers, one after the other"));
-    let cast = cast::cast("churn-single", count.into());
-    cast.iter().map(|member| latency::sample(agent, member, labelled, ids)).collect()
+    let cast = cast::cast("churn-single", count.into(), &options.runtimes);
+    cast.iter().map(|member| latency::sample(agent, member, stage)).collect()
 }
 
-/// Runs the containers side by side; those that docker did not run come back as sentences.
-fn crowd(options: Options, labelled: &Labelled, ids: &Path) -> (Vec<Dead>, Vec<String>) {
-    let Options { containers, at_once, .. } = options;
+/// Runs the containers side by side; those that were not run come back as sentences.
+fn crowd(options: &Options, stage: &Stage<'_>) -> (Vec<Dead>, Vec<String>) {
+    let Options { containers, at_once, runtimes, .. } = options;
     say::progress(format_args!("{containers} containers, {at_once} at the same time"));
-    let waiting = Mutex::new(cast::cast("churn", containers.into()).into_iter());
+    let waiting = Mutex::new(cast::cast("churn", (*containers).into(), runtimes).into_iter());
     let next = || waiting.lock().ok()?.next();
     let work = || -> Vec<Result<Dead>> {
-        std::iter::from_fn(next).map(|member: Member| member.die(labelled, ids)).collect()
+        std::iter::from_fn(next).map(|member: Member| member.die(stage)).collect()
     };
     let (mut dead, mut mishaps) = (Vec::new(), Vec::new());
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..*at_once).map(|_| scope.spawn(work)).collect();
         for result in workers.into_iter().filter_map(|worker| worker.join().ok()).flatten() {
             match result {
                 Ok(one) => dead.push(one),

@@ -25,6 +25,8 @@ pub(crate) enum Part {
     BpfLinker,
     /// A Docker daemon that answers, or the programs to start one.
     Docker,
+    /// The other runtimes that live tests run containers with.
+    Runtimes,
     /// What compiles the fixtures and assembles their images.
     ImageTools,
     Go,
@@ -45,10 +47,11 @@ pub(crate) enum State {
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::RustSources,
         Self::BpfLinker,
         Self::Docker,
+        Self::Runtimes,
         Self::ImageTools,
         Self::Go,
         Self::Tracefs,
@@ -68,6 +71,9 @@ impl Part {
             Self::Docker => {
                 "install Docker and start it, or run as root so that it can be started".to_owned()
             }
+            Self::Runtimes => {
+                format!("as root, with these packages: {}", packages::RUNTIMES_PACKAGES.join(" "))
+            }
             Self::ImageTools => {
                 format!("as root, with these packages: {}", packages::IMAGE_TOOLS_PACKAGES.join(" "))
             }
@@ -84,6 +90,7 @@ impl Part {
             Self::RustSources => rust_src::ensure(),
             Self::BpfLinker => bpf_linker::ensure(),
             Self::Docker => packages::docker(),
+            Self::Runtimes => packages::runtimes(),
             Self::ImageTools => packages::image_tools(),
             Self::Go => go::ensure().map(drop),
             Self::Tracefs => tracefs::ensure(),
@@ -100,6 +107,7 @@ impl fmt::Display for Part {
             Self::RustSources => "rust-src",
             Self::BpfLinker => "bpf-linker",
             Self::Docker => "docker",
+            Self::Runtimes => "runtimes",
             Self::ImageTools => "image tools",
             Self::Go => "go",
             Self::Tracefs => "tracefs",

@@ -73,7 +73,7 @@ fn of_dead(host: &inspect::Host, target: &Listed) -> Result<Conclusion, Failure>
     let run = Run { container: target.id.clone(), cgroup: CgroupId(0) };
     engine.observe(&Observation::Host { at, host: crate::observer::host_facts() });
     engine.observe(&Observation::Appeared { run: run.clone(), at, from_birth: false });
-    for fact in inspect::of_dead_docker(host, &target.id, Deadline::after(INSPECTION)) {
+    for fact in inspect::of_dead(host, &target.id, Deadline::after(INSPECTION)) {
         engine.observe(&Observation::Learned { run: run.clone(), at, fact: Box::new(fact) });
     }
     engine.settle();

@@ -132,6 +132,11 @@ impl Container {
         identity(&self.name, &self.config.image, self.config.labels.as_ref())
     }
 
+    /// The file that it was read from.
+    pub(super) fn name_file(&self, id: &ContainerId) -> PathBuf {
+        directory(&self.data_root, id).join("config.v2.json")
+    }
+
     /// The first process, as dockerd last wrote it.
     pub(super) fn pid(&self) -> Option<u32> {
         Some(self.state.pid).filter(|&pid| pid > 0)

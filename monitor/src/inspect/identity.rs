@@ -1,6 +1,6 @@
 //! Names a container from what its runtime wrote beside it: annotations, or dockerd's own files.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -103,10 +103,14 @@ struct Metadata {
     image_name: String,
 }
 
-fn stored(host: &Host, directory: &BundleDirectory) -> Option<Stored> {
+/// Where containers/storage keeps the names of all its containers.
+pub(super) fn storage_list(directory: &BundleDirectory) -> Option<PathBuf> {
     // <storage>/overlay-containers/<id>/userdata
-    let list = directory.path.ancestors().nth(2)?.join("containers.json");
-    find_stored(&host.read(&list, STORAGE_LIMIT_BYTES).ok()?, &directory.id.0)
+    Some(directory.path.ancestors().nth(2)?.join("containers.json"))
+}
+
+fn stored(host: &Host, directory: &BundleDirectory) -> Option<Stored> {
+    find_stored(&host.read(&storage_list(directory)?, STORAGE_LIMIT_BYTES).ok()?, &directory.id.0)
 }
 
 fn find_stored(json: &[u8], id: &str) -> Option<Stored> {

@@ -10,6 +10,7 @@ mod entrypoint;
 mod file;
 mod found;
 mod gobuild;
+mod held;
 mod host;
 mod identity;
 mod ldcache;
@@ -18,6 +19,7 @@ mod libraries;
 mod listing;
 mod loader;
 mod mounts;
+mod names;
 mod oci;
 mod passwd;
 mod root;
@@ -25,6 +27,7 @@ mod running;
 mod script;
 mod source;
 mod states;
+mod storage;
 mod teller;
 #[cfg(test)]
 mod testing;
@@ -38,11 +41,14 @@ pub use deadline::Deadline;
 pub(crate) use docker::identity as docker_identity;
 pub use host::{Host, HostError};
 pub(crate) use listing::{Listing, containers};
+pub use names::{NameFile, names};
 pub(crate) use running::container_of;
 pub use teller::Maker;
 pub use whereabouts::{Cgroup, Whereabouts, of_cgroup};
 
-use self::{docker::Container, oci::Bundle, root::ContainerRoot};
+use std::os::fd::OwnedFd;
+
+use self::{docker::Container, held::Held, oci::Bundle, root::ContainerRoot};
 use crate::{
     attribution,
     model::{
@@ -61,11 +67,10 @@ pub fn of_live(host: &Host, at: &Whereabouts, pid: u32, deadline: Deadline) -> V
     Subject::of(host, at, Some(pid), deadline).facts()
 }
 
-/// What can be learned of a Docker container that is not running: the facts and its last exit.
-pub fn of_dead_docker(host: &Host, id: &ContainerId, deadline: Deadline) -> Vec<Fact> {
-    let container = match docker::read(host, id, None) {
-        Ok(container) => container,
-        Err(error) => return Subject::unknown(Runtime::Docker, error_text(&error)).facts(),
+/// What can be learned of a container that is not running: the facts, and of Docker's the last exit.
+pub fn of_dead(host: &Host, id: &ContainerId, deadline: Deadline) -> Vec<Fact> {
+    let Ok(container) = docker::read(host, id, None) else {
+        return Subject::of(host, &id.clone().into(), None, deadline).facts();
     };
     let mut facts = Subject::from_docker(host, id, &container, deadline).facts();
     facts.push(Fact::RuntimeState(container.runtime_state()));
@@ -134,7 +139,11 @@ impl<'h> Subject<'h> {
             let identity = Identity { pod_uid, ..identity::without_bundle(&at.id, runtime) };
             return subject.named(identity);
         };
-        let bundle = match oci::read(host, &directory.path) {
+        let (read, named, top) = match at.hold.take() {
+            Some(Held { bundle, identity, root }) => (Ok(bundle), identity, root),
+            None => (oci::read(host, &directory.path), None, None),
+        };
+        let bundle = match read {
             Ok(bundle) => bundle,
             Err(error) => {
                 let subject = Self::unknown(directory.runtime, error_text(&error));
@@ -142,27 +151,30 @@ impl<'h> Subject<'h> {
             }
         };
         Self {
-            identity: identity::identify(host, &directory, &bundle),
-            root: Self::root(host, &directory, &bundle, pid, deadline),
+            identity: named.unwrap_or_else(|| identity::identify(host, &directory, &bundle)),
+            root: Self::root(host, &directory, &bundle, (pid, top), deadline),
             config: Ok(bundle.config),
         }
     }
 
-    /// The tree of the living process where there is one, else that of the bundle.
+    /// The tree of the living process where there is one, else that of the bundle, whose top may have been opened already.
     fn root(
         host: &'h Host,
         directory: &BundleDirectory,
         bundle: &Bundle,
-        pid: Option<u32>,
+        (pid, top): (Option<u32>, Option<OwnedFd>),
         deadline: Deadline,
     ) -> Result<ContainerRoot<'h>, String> {
-        let living = pid.map(|pid| source::of_process(host, bundle, pid, deadline));
-        match living {
-            Some(Ok(root)) => Ok(root),
-            Some(Err(_)) | None => {
-                source::of_bundle(host, bundle, &directory.path, deadline).map_err(|error| error_text(&error))
-            }
+        let living = pid.and_then(|pid| source::of_process(host, bundle, pid, deadline).ok());
+        if let Some(root) = living {
+            return Ok(root);
         }
+        let mounted = source::of_bundle(host, bundle, &directory.path, top, deadline);
+        let root = mounted.or_else(|error| {
+            let layers = storage::layers(host, &bundle.root).ok_or(error)?;
+            source::of_layers(host, bundle, &layers, deadline)
+        });
+        root.map_err(|error| error_text(&error))
     }
 
     /// In the order of their urgency: what a failure at the start rests on comes first.

@@ -47,14 +47,15 @@ pub(super) enum SourceError {
     Root(#[source] io::Error),
 }
 
-/// The tree at `root.path`, with the configuration's mounts laid over it.
+/// The tree at `root.path`, or at `top` where that was opened before, with the configuration's mounts laid over it.
 pub(super) fn of_bundle<'h>(
     host: &'h Host,
     bundle: &Bundle,
     directory: &Path,
+    top: Option<OwnedFd>,
     deadline: Deadline,
 ) -> Result<ContainerRoot<'h>, SourceError> {
-    let top = host.locate(&bundle.root)?;
+    let top = top.map_or_else(|| host.locate(&bundle.root), Ok)?;
     // An unmounted `merged` is an empty directory; to take it for the root would make every file absent.
     if names(top.as_fd(), 1).map_err(SourceError::Root)?.is_empty() {
         return Err(SourceError::NotMounted { path: bundle.root.clone() });

@@ -107,7 +107,7 @@ impl TestHost {
     pub(super) fn root(&self) -> ContainerRoot<'_> {
         let directory = self.bundle();
         let bundle = oci::read(&self.host, &directory.path).unwrap();
-        source::of_bundle(&self.host, &bundle, &directory.path, Deadline::never()).unwrap()
+        source::of_bundle(&self.host, &bundle, &directory.path, None, Deadline::never()).unwrap()
     }
 
     pub(super) fn describe(&self, path: &str) -> Known<FileFact> {

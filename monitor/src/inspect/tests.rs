@@ -276,7 +276,7 @@ fn dead_container(host: &TestHost, user: &str) {
 fn a_dead_docker_container_is_read_from_its_layers() {
     let host = TestHost::new();
     dead_container(&host, "app");
-    let facts = of_dead_docker(&host.host, &TestHost::id(), Deadline::never());
+    let facts = of_dead(&host.host, &TestHost::id(), Deadline::never());
     let [
         Fact::Identity(identity),
         Fact::Config(Known::Is(config)),
@@ -321,7 +321,7 @@ fn a_user_that_the_image_does_not_know_leaves_the_configuration_open() {
     let facts = |user: &str| {
         let host = TestHost::new();
         dead_container(&host, user);
-        of_dead_docker(&host.host, &TestHost::id(), Deadline::never())
+        of_dead(&host.host, &TestHost::id(), Deadline::never())
     };
     let unknown = facts("nobody-knows");
     assert!(matches!(&unknown[1], Fact::Config(Known::Unknown(reason)) if reason.contains("nobody-knows")));

@@ -14,6 +14,7 @@ use rustix::fs::fstat;
 use super::{
     bundle::{self, BundleDirectory},
     docker,
+    held::Hold,
     host::Host,
     oci, states,
     teller::{self, Maker, Teller},
@@ -33,12 +34,13 @@ pub struct Whereabouts {
     pub(super) view: Option<Arc<Host>>,
     /// The path of its cgroup.
     pub(super) cgroup: String,
+    pub(super) hold: Hold,
 }
 
 impl From<ContainerId> for Whereabouts {
     /// In the known places, by its id alone.
     fn from(id: ContainerId) -> Self {
-        Self { id, bundle: None, view: None, cgroup: String::new() }
+        Self { id, bundle: None, view: None, cgroup: String::new(), hold: Hold::default() }
     }
 }
 
@@ -46,6 +48,11 @@ impl Whereabouts {
     /// The files to look in.
     pub(super) fn files<'h>(&'h self, host: &'h Host) -> &'h Host {
         self.view.as_deref().unwrap_or(host)
+    }
+
+    /// Nobody will look: what was taken in hand for it goes.
+    pub fn let_go(&self) {
+        drop(self.hold.take());
     }
 
     /// The bundle, as soon as its runtime has written down where it is. `host` is what [`Self::files`] says.
@@ -134,8 +141,10 @@ fn judge(
         return (Proof::Imitation, None);
     }
     let id = directory.id.clone();
+    // One that was there before has time.
+    let hold = if cgroup.maker.is_some() { Hold::of(files, &directory) } else { Hold::default() };
     let (view, cgroup) = (view.map(Arc::new), cgroup.path.to_owned());
-    let found = Whereabouts { id: id.clone(), bundle: Some(directory), view, cgroup };
+    let found = Whereabouts { id: id.clone(), bundle: Some(directory), view, cgroup, hold };
     (Proof::Container(id), Some(found))
 }
 
@@ -151,7 +160,8 @@ fn without_bundle(host: &Host, cgroup: Cgroup<'_>, maker: Option<&Teller>) -> (P
         return (Proof::Nothing, None);
     };
     let (id, cgroup) = (directory.id.clone(), cgroup.path.to_owned());
-    let found = Whereabouts { id: id.clone(), bundle: Some(directory), view: None, cgroup };
+    let hold = Hold::default();
+    let found = Whereabouts { id: id.clone(), bundle: Some(directory), view: None, cgroup, hold };
     (Proof::Container(id), Some(found))
 }
 

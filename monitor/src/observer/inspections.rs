@@ -113,7 +113,7 @@ impl Inspections {
         });
     }
 
-    pub(super) fn host(&self) -> &Host {
+    pub(super) fn host(&self) -> &Arc<Host> {
         &self.host
     }
 
@@ -138,6 +138,7 @@ impl Inspections {
                 container = run.container.short(),
                 "too many inspections wait: its files stay unknown"
             );
+            at.let_go();
             return;
         };
         let (host, places, sender) = (Arc::clone(&self.host), Arc::clone(&self.places), self.sender.clone());

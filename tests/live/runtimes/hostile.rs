@@ -97,6 +97,25 @@ fn a_process_counts_to_the_container_whose_cgroup_it_is_in_at_that_moment() {
 }
 
 #[test]
+fn a_container_that_is_renamed_while_it_runs_fails_under_its_new_name() {
+    let agent = Agent::start();
+    let script = "echo ready; while [ ! -e /tmp/go ]; do sleep 0.05; done; exec /app/probe.glibc";
+    let container = Container::new("renamed", "musl", &["/bin/sh", "-c", script]);
+    container.serve();
+    let id = container.id();
+    let is_called = |name: &str| agent.metrics().sum("gomon_container_info", &[("container", name)]);
+    wait_for("its first name", || is_called(&container.name));
+    let new = unique("new-name");
+    docker_ok(&["rename", &id, &new]);
+    wait_for("its new name", || is_called(&new));
+    assert_eq!(is_called(&container.name), None);
+    docker_ok(&["exec", &id, "touch", "/tmp/go"]);
+    let found = wait_for("the diagnosis", || agent.diagnoses(&id).pop());
+    docker_ok(&["rename", &id, &container.name]);
+    assert_eq!(found["target"]["name"], new.as_str(), "{found:#}");
+}
+
+#[test]
 fn an_oom_kill_is_told_with_the_limit_of_that_moment() {
     let script = "echo ready; while [ ! -e /tmp/go ]; do sleep 0.05; done; exec /app/probe.static leak";
     let container = Container::new("updated", "musl", &["/bin/sh", "-c", script]).with(&["--memory", "512m"]);

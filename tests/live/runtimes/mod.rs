@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::support::{Agent, Container, gomon, run, skip, unique, wait_for};
+use crate::support::{Agent, Container, fence, gomon, run, skip, unique, wait_for};
 use oci::{Bundle, Oci, random_id};
 
 const STATIC: &str = "/app/probe.static";
@@ -151,4 +151,30 @@ fn containers_of_two_runtimes_with_one_name_are_told_apart() {
         let answer = run(gomon(&["diagnose", &target, "-o", "json", "--timeout", "300ms"])).exits(5).json();
         assert_eq!(answer["target"]["runtime"], runtime, "{answer:#}");
     }
+}
+
+#[test]
+fn containers_of_two_runtimes_that_die_side_by_side_are_all_told_apart() {
+    const EACH: usize = 30;
+    let Some(runc) = Oci::new("runc") else { return skip("two runtimes", "runc is not installed") };
+    let agent = Agent::start();
+    fence(&agent);
+    let unattributed = || agent.metrics().sum("gomon_events_unattributed_total", &[]);
+    // Containers of other tests that were there when the agent began are not this test's.
+    let before = unattributed();
+    let bundles: Vec<Bundle> = (0..EACH).map(|_| Bundle::new(&unique("side"), &[GLIBC])).collect();
+    let dockers: Vec<Container> =
+        (0..EACH).map(|_| Container::new("side", "scratch", &[GLIBC]).with(&["--network", "host"])).collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| bundles.iter().for_each(|bundle| drop(runc.run(bundle))));
+        scope.spawn(|| dockers.iter().for_each(|container| drop(container.run())));
+    });
+    for bundle in &bundles {
+        Who::new("runc", &bundle.id, &bundle.id).failed(&agent);
+    }
+    for one in &dockers {
+        let id = one.id();
+        Who { image: one.image.clone(), ..Who::new("docker", &id, &one.name) }.failed(&agent);
+    }
+    assert_eq!(unattributed(), before);
 }

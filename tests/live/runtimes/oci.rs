@@ -6,12 +6,13 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Mutex, OnceLock},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Said, find, fixture, install, need_live_machine, said, unique};
+use crate::support::{Said, find, fixture, install, need_live_machine, said};
 
 /// The root file system of all containers of this file, made once: two probes and a shell.
 pub(super) fn root() -> &'static Path {
@@ -198,9 +199,8 @@ fn seeing(line: &[&str], change: &str) -> Command {
 
 /// An id as runtimes make them up, another each time.
 pub(super) fn random_id() -> String {
-    let seed = unique("id");
-    let digits: String = seed.bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("{digits:f<64}").chars().rev().take(64).collect()
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    format!("{:0<64}", format!("{now:x}{:x}", std::process::id()))
 }
 
 /// The cgroup of the container that keys it, as the process sees it.

@@ -1,14 +1,12 @@
 //! Measures the time from a failing execve in the kernel to the first scrape that shows the verdict.
 
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
-use super::cast::{Dead, Member};
+use super::cast::{Dead, Member, Stage};
 use crate::agent::Agent;
-use crate::docker::Labelled;
 
 const PAUSE: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,9 +20,9 @@ pub(super) struct Sample {
 }
 
 /// Runs one container and scrapes until its diagnosis is there.
-pub(super) fn sample(agent: &Agent, member: &Member, labelled: &Labelled, ids: &Path) -> Result<Sample> {
+pub(super) fn sample(agent: &Agent, member: &Member, stage: &Stage<'_>) -> Result<Sample> {
     thread::scope(|scope| {
-        let run = scope.spawn(|| member.die(labelled, ids));
+        let run = scope.spawn(|| member.die(stage));
         let seen = wait(agent, member);
         let dead = run.join().ok().context("the thread that ran docker panicked")??;
         let (latency, scrape) = seen?;

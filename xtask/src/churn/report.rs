@@ -15,7 +15,7 @@ pub(super) struct Report {
     pub(super) profile: Profile,
     /// By the container's name.
     pub(super) verdicts: Vec<(String, Verdict)>,
-    /// Containers that docker did not run.
+    /// Containers that were not run.
     pub(super) mishaps: Vec<String>,
     pub(super) account: Account,
     /// Sorted.
@@ -49,17 +49,19 @@ impl Report {
     }
 
     fn rows(&self) -> Vec<(&'static str, String)> {
-        let Options { containers, at_once, singles, release: _ } = self.options;
+        let Options { containers, at_once, singles, runtimes, release: _ } = &self.options;
+        let names: Vec<&str> = runtimes.iter().map(|runtime| runtime.name()).collect();
         let is = |kind: fn(&Verdict) -> bool| self.verdicts.iter().filter(|(_, one)| kind(one)).count();
         let account = &self.account;
         let of = |what: fn(&Probe) -> u64| account.total(what).to_string();
         vec![
             ("gomon", format!("{} profile", self.profile.name())),
+            ("runtimes", names.join(", ")),
             ("containers", format!("{containers}, {at_once} at a time; {singles} alone before")),
             ("  right", is(|one| *one == Verdict::Right).to_string()),
             ("  wrong", is(|one| matches!(one, Verdict::Wrong(_))).to_string()),
             ("  missing", is(|one| *one == Verdict::Missing).to_string()),
-            ("  not run by docker", self.mishaps.len().to_string()),
+            ("  not run", self.mishaps.len().to_string()),
             ("events seen in the kernel", of(|probe| probe.seen)),
             ("  filtered there", of(|probe| probe.filtered)),
             ("  submitted", of(|probe| probe.submitted)),

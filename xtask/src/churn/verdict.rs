@@ -24,7 +24,7 @@ pub(super) fn judge(dead: &Dead, all: &[Diagnosis], metrics: &Metrics) -> Verdic
             return Verdict::Wrong(format!("{} diagnoses: {}", names.len(), names.join(", ")));
         }
     };
-    let (expected, image) = (dead.kind.pattern, dead.kind.image.reference());
+    let (expected, image) = (dead.kind.pattern, &dead.image);
     let counted = metrics.count("gomon_diagnoses_total", &[("container", &dead.name)]);
     if one.pattern != expected {
         return Verdict::Wrong(format!("{} instead of {expected}: {}", one.pattern, plain(&one.summary)));
@@ -32,7 +32,7 @@ pub(super) fn judge(dead: &Dead, all: &[Diagnosis], metrics: &Metrics) -> Verdic
     if one.target.name != dead.name {
         return Verdict::Wrong(format!("it is called {:?}", one.target.name));
     }
-    if one.target.image != image {
+    if one.target.image != *image {
         return Verdict::Wrong(format!("its image is {:?} instead of {image}", one.target.image));
     }
     if one.count != 1 || counted != 1 {
@@ -43,14 +43,15 @@ pub(super) fn judge(dead: &Dead, all: &[Diagnosis], metrics: &Metrics) -> Verdic
 
 #[cfg(test)]
 mod tests {
-    use super::super::cast::cast;
+    use super::super::{Runtime, cast::cast};
     use super::*;
 
     const ID: &str = "0123456789abcdef0123456789abcdef";
 
     fn dead() -> Dead {
-        let member = cast("churn", 1).remove(0);
-        Dead { id: ID.to_owned(), name: member.name, kind: member.kind }
+        let member = cast("churn", 1, &[Runtime::Docker]).remove(0);
+        let image = member.kind.image.reference();
+        Dead { id: ID.to_owned(), name: member.name, image, kind: member.kind }
     }
 
     fn diagnosis(pattern: &str, name: &str, image: &str) -> Diagnosis {
@@ -63,18 +64,18 @@ mod tests {
 
     fn page(count: u64) -> Metrics {
         Metrics::new(format!(
-            "gomon_diagnoses_total{{container=\"churn-0001\",pattern=\"missing-interpreter\"}} {count}\n"
+            "gomon_diagnoses_total{{container=\"churn-docker-0001\",pattern=\"missing-interpreter\"}} {count}\n"
         ))
     }
 
     #[test]
     fn only_one_diagnosis_with_the_right_names_is_right() {
-        let right = diagnosis("missing-interpreter", "churn-0001", "gomon-test/scratch:1");
+        let right = diagnosis("missing-interpreter", "churn-docker-0001", "gomon-test/scratch:1");
         assert_eq!(judge(&dead(), std::slice::from_ref(&right), &page(1)), Verdict::Right);
         assert_eq!(judge(&dead(), &[], &page(0)), Verdict::Missing);
-        let pattern = diagnosis("exec-format", "churn-0001", "gomon-test/scratch:1");
+        let pattern = diagnosis("exec-format", "churn-docker-0001", "gomon-test/scratch:1");
         let name = diagnosis("missing-interpreter", "", "gomon-test/scratch:1");
-        let image = diagnosis("missing-interpreter", "churn-0001", "gomon-test/musl:1");
+        let image = diagnosis("missing-interpreter", "churn-docker-0001", "gomon-test/musl:1");
         for wrong in [vec![pattern], vec![name], vec![image], vec![right.clone(), right.clone()]] {
             assert!(matches!(judge(&dead(), &wrong, &page(1)), Verdict::Wrong(_)));
         }

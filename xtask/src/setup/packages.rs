@@ -22,6 +22,9 @@ pub(super) const IMAGE_TOOLS_PACKAGES: &[&str] = &[
     "ca-certificates",
 ];
 
+/// All that may have to be installed for the runtimes beside Docker.
+pub(super) const RUNTIMES_PACKAGES: &[&str] = &["containerd", "runc", "crun", "podman"];
+
 /// All that may have to be installed for guests.
 pub(super) const GUEST_PACKAGES: &[&str] =
     &["qemu-system-x86", "busybox-static", "runc", "gcc", "libc6-dev", "musl-tools"];
@@ -76,6 +79,17 @@ const DOCKER: &[Wanted] = &[
     Wanted { what: "iptables", present: || command::find("iptables").is_some(), packages: &["iptables"] },
 ];
 
+const RUNTIMES: &[Wanted] = &[
+    Wanted {
+        what: "containerd with ctr",
+        present: || command::find("containerd").and(command::find("ctr")).is_some(),
+        packages: &["containerd"],
+    },
+    Wanted { what: "runc", present: || command::find("runc").is_some(), packages: &["runc"] },
+    Wanted { what: "crun", present: || command::find("crun").is_some(), packages: &["crun"] },
+    Wanted { what: "podman", present: || command::find("podman").is_some(), packages: &["podman"] },
+];
+
 /// A daemon that answers is enough; otherwise all that is needed to start one, as root.
 pub(super) fn docker() -> Result<()> {
     if command::succeeds(Command::new("docker").arg("version")) {
@@ -85,6 +99,10 @@ pub(super) fn docker() -> Result<()> {
         bail!("no Docker daemon answers, and only root can start one");
     }
     install(DOCKER)
+}
+
+pub(super) fn runtimes() -> Result<()> {
+    install(RUNTIMES)
 }
 
 pub(super) fn guest() -> Result<()> {

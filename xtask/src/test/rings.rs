@@ -73,6 +73,7 @@ pub(super) const RINGS: &[Ring] = &[
             Need::Part(Part::RustSources),
             Need::Part(Part::BpfLinker),
             Need::Part(Part::Tracefs),
+            Need::Wish(Part::Runtimes),
             Need::Containers,
         ],
         steps: live,

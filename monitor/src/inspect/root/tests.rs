@@ -161,7 +161,8 @@ fn an_empty_root_is_one_that_is_not_mounted() {
     fs::remove_dir(host.inside("etc")).unwrap();
     let directory = host.bundle();
     let bundle = oci::read(&host.host, &directory.path).unwrap();
-    let error = source::of_bundle(&host.host, &bundle, &directory.path, Deadline::never()).err().unwrap();
+    let error =
+        source::of_bundle(&host.host, &bundle, &directory.path, None, Deadline::never()).err().unwrap();
     assert!(error.to_string().contains("is not mounted here"), "{error}");
 }
 
@@ -178,7 +179,7 @@ fn no_lookup_begins_after_the_deadline() {
     let directory = host.bundle();
     let bundle = oci::read(&host.host, &directory.path).unwrap();
     let late = Deadline::after(Duration::ZERO);
-    let root = source::of_bundle(&host.host, &bundle, &directory.path, late).unwrap();
+    let root = source::of_bundle(&host.host, &bundle, &directory.path, None, late).unwrap();
     assert!(root.look("/app").err().unwrap().to_string().contains("out of time"));
 }
 

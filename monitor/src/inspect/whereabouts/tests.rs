@@ -4,6 +4,10 @@ use std::os::unix::fs::{chown, symlink};
 
 use super::*;
 use crate::model::container::{CgroupId, Run};
+use crate::{
+    inspect::{Deadline, at_birth},
+    model::fact::{Fact, Known},
+};
 
 const ID: &str = "3f2a9c1de0b14e6f8a7c5d3b2e1f00112233445566778899aabbccddeeff0011";
 const TASKS: &str = "run/containerd/io.containerd.runtime.v2.task";
@@ -108,6 +112,26 @@ fn a_runtime_that_is_gone_is_known_by_the_command_that_came_with_the_event() {
     assert_eq!(of("/near", "runc", "runc run near"), is("near", ""));
     assert_eq!(of("/default", "runc", "runc create --bundle /srv/gone gone"), nothing());
     assert_eq!(of("/web", "mkdir", "mkdir /sys/fs/cgroup/web"), nothing());
+}
+
+#[test]
+fn what_goes_with_a_container_is_in_hand_before_it_goes() {
+    let machine =
+        Machine::new().bundle("srv/web", "").process(7, 1, "/srv/web", "runc --root /odd run web", None);
+    let question = Question { named: None, within: None };
+    let maker = Some(Maker { pid: 7, comm: "runc", command: &[] });
+    let cgroup = Cgroup { path: "/web", question: &question, maker, member: None, neighbour: None };
+    let (_, found) = of_cgroup(&machine.host, cgroup);
+    fs::remove_dir_all(machine.dir.path().join("srv/web")).unwrap();
+    let found = found.unwrap();
+    let config = |facts: Vec<Fact>| {
+        facts.into_iter().find_map(|fact| if let Fact::Config(config) = fact { Some(config) } else { None })
+    };
+    let first = config(at_birth(&machine.host, &found, Deadline::never()));
+    assert!(matches!(first, Some(Known::Is(config)) if config.args == ["/x"]));
+    // It is held for the first who looks, and no longer.
+    let second = config(at_birth(&machine.host, &found, Deadline::never()));
+    assert!(matches!(second, Some(Known::Unknown(_))));
 }
 
 #[test]
