@@ -178,7 +178,9 @@ fn moved(observation: Observation, earliest: BootNs, later: u64, cgroups: u64) -
         }
         Observation::Vanished { run: old, at: when } => Observation::Vanished { run: run(old), at: at(when) },
         Observation::Tick { at: when } => Observation::Tick { at: at(when) },
-        Observation::Lost { at: when, probe, count } => Observation::Lost { at: at(when), probe, count },
+        Observation::Lost { at: when, probe, count, reason } => {
+            Observation::Lost { at: at(when), probe, count, reason }
+        }
         Observation::KeptBack { run: old, at: when, probe, count, ended } => {
             Observation::KeptBack { run: run(old), at: at(when), probe, count, ended }
         }

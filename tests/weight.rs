@@ -104,17 +104,14 @@ fn missed_library() -> Vec<u8> {
     open.head.result = -2;
     open.head.class = PathClass::SharedLibrary as u32;
     open.path[..24].copy_from_slice(b"/usr/local/lib/libfoo.so");
-    open.as_bytes()[..size_of::<record::OpenHead>() + 25].to_vec()
+    open.as_bytes().iter().copied().take(size_of::<record::OpenHead>() + 25).collect()
 }
 
 /// Allocations of a hundred such events on their way through, when the first ones have gone it.
 fn allocations_of_events() -> usize {
     let life = lives("sigterm-ignored/near-miss.jsonl").swap_remove(0);
-    let run = life.iter().find_map(|observation| match observation {
-        Observation::Appeared { run, .. } => Some(run.clone()),
-        _ => None,
-    });
-    let run = run.unwrap();
+    let is_birth = |observation: &&Observation| matches!(observation, Observation::Appeared { .. });
+    let Some(Observation::Appeared { run, .. }) = life.iter().find(is_birth).cloned() else { unreachable!() };
     let (mut engine, mut decoder, record) = (Engine::new(), Decoder::default(), missed_library());
     let shared = shared();
     for observation in &life {

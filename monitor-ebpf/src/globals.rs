@@ -24,6 +24,10 @@ static VICTIM_IS_TASK: Global<u32> = Global::new(1);
 #[unsafe(no_mangle)]
 static TASK_IS_TYPED: Global<u32> = Global::new(0);
 
+/// 1: `sched_process_exit` passes whether the process ends with the task.
+#[unsafe(no_mangle)]
+static GROUP_DEAD_IS_TOLD: Global<u32> = Global::new(0);
+
 /// The offset of a member, or `None` where this kernel has none.
 #[inline(always)]
 pub(crate) fn offset(which: Offset) -> Option<usize> {
@@ -50,4 +54,9 @@ pub(crate) fn victim_is_task() -> bool {
 #[inline(always)]
 pub(crate) fn task_is_typed() -> bool {
     TASK_IS_TYPED.load() != 0
+}
+
+#[inline(always)]
+pub(crate) fn group_dead_is_told() -> bool {
+    GROUP_DEAD_IS_TOLD.load() != 0
 }

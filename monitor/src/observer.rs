@@ -2,6 +2,7 @@
 //! failures.
 
 mod cgroups;
+mod exits;
 mod floods;
 mod host;
 mod inspections;
@@ -29,11 +30,12 @@ use crate::{
     model::{
         container::{ContainerId, Run},
         fact::{Fact, Known},
-        observation::{Observation, Wanted},
+        observation::{Loss, Observation, Wanted},
         time::{BootEpoch, BootNs, MS, SECOND},
     },
     runtime,
 };
+use exits::Exits;
 use floods::Floods;
 pub use host::host_facts;
 use inspections::{Inspections, Kind};
@@ -64,8 +66,10 @@ pub struct Observer {
     whereabouts: whereabouts::Known,
     only: Option<ContainerId>,
     floods: Floods,
+    exits: Exits,
     queue: VecDeque<Observation>,
-    lost: [u64; Probe::ALL.len()],
+    /// By probe, as the ring was full and as memory could not be read.
+    lost: [[u64; 2]; Probe::ALL.len()],
     /// By hook.
     missed: [u64; HOOKS.len()],
     checked_at: BootNs,
@@ -119,8 +123,9 @@ impl Observer {
             whereabouts: whereabouts::Known::default(),
             only: options.only.clone(),
             floods: Floods::default(),
+            exits: Exits::default(),
             queue: VecDeque::new(),
-            lost: [0; Probe::ALL.len()],
+            lost: [[0; 2]; Probe::ALL.len()],
             missed: [0; HOOKS.len()],
             checked_at: now,
             rescanned_at: now,
@@ -272,26 +277,28 @@ impl Observer {
     fn check_losses(&mut self, at: BootNs) {
         for (before, probe) in self.lost.iter_mut().zip(Probe::ALL) {
             let tallies = self.counters.of(probe);
-            let lost = counters::tally(&tallies, Tally::LostRingFull)
-                + counters::tally(&tallies, Tally::LostUnreadable);
-            if lost > *before {
-                let count = lost - *before;
-                self.queue.push_back(Observation::Lost { at, probe: probe.name().to_owned(), count });
+            let reasons = [(Tally::LostRingFull, Loss::RingFull), (Tally::LostUnreadable, Loss::Unreadable)];
+            for (before, (tally, reason)) in before.iter_mut().zip(reasons) {
+                let lost = counters::tally(&tallies, tally);
+                if lost > *before {
+                    let (probe, count) = (probe.name().to_owned(), lost - *before);
+                    self.queue.push_back(Observation::Lost { at, probe, count, reason });
+                }
+                *before = lost;
             }
-            *before = lost;
         }
         self.check_misses(at);
         self.follow_floods(at);
     }
 
-    /// Runs that the kernel left out are losses of the program's first probe; nobody knows which event it was.
+    /// Runs that the kernel left out. Which events they were about, and whether about any, nobody knows.
     fn check_misses(&mut self, at: BootNs) {
         for (state, before) in self.hooks.iter().zip(&mut self.missed) {
             let books = state.programs().iter().filter_map(|program| programs::books(&self.ebpf, program));
             let missed = books.map(|books| books.missed).sum();
             let (Some(probe), true) = (state.hook.probes.first(), missed > *before) else { continue };
             let (probe, count) = (probe.name().to_owned(), missed - *before);
-            self.queue.push_back(Observation::Lost { at, probe, count });
+            self.queue.push_back(Observation::Lost { at, probe, count, reason: Loss::Skipped });
             *before = missed;
         }
     }

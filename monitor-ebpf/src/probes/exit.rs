@@ -11,6 +11,7 @@ use monitor_common::{
 use crate::{
     cgroup,
     counters::Book,
+    globals::group_dead_is_told,
     read::Kernel,
     ring::{Lane, emit},
     task,
@@ -21,7 +22,11 @@ pub(crate) fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     let Some(book) = Book::open(Probe::Exit, 0) else { return 0 };
     let cgroup = cgroup::current();
     let task = Kernel::typed(ctx.arg(0));
-    if !cgroup::watched(cgroup) || !task::is_last_thread(task) {
+    // From 6.16 the tracepoint says it: (struct task_struct *p, bool group_dead). Before, two threads that end at the
+    // same time may both find that none is left; user space drops the second.
+    let is_last =
+        if group_dead_is_told() { ctx.arg::<u64>(1) as u8 != 0 } else { task::is_last_thread(task) };
+    if !cgroup::watched(cgroup) || !is_last {
         book.count(Tally::Filtered);
         return 0;
     }

@@ -14,7 +14,7 @@ use crate::{
         container::{Identity, Run},
         event::Event,
         fact::Fact,
-        observation::Observation,
+        observation::{Loss, Observation},
         time::{BootEpoch, BootNs, SECOND},
     },
     pipeline::{self, Pipeline},
@@ -87,8 +87,13 @@ impl Printer {
                 }
             }
             Observation::Tick { at } => self.release_older(at, engine)?,
-            Observation::Lost { probe, count, .. } => {
+            Observation::Lost { probe, count, reason: Loss::RingFull | Loss::Unreadable, .. } => {
                 tracing::warn!("{count} events of probe {probe} were lost: the stream has a gap");
+            }
+            Observation::Lost { probe, count, reason: Loss::Skipped, .. } => {
+                tracing::warn!(
+                    "the program of probe {probe} was left out {count} times: the stream may have a gap"
+                );
             }
             Observation::KeptBack { run, probe, count, .. } => {
                 let container = run.container.short();

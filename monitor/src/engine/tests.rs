@@ -7,6 +7,7 @@ use crate::model::{
     errno::Errno,
     event::{Event, Task},
     fact::{Config, Content, Entrypoint, Fact, FileFact, FileKind, Want},
+    observation::Loss,
     time::MS,
 };
 
@@ -209,7 +210,7 @@ fn blindness_and_loss_make_an_answer_inconclusive_never_clean() {
         engine.conclude(&run.container).unwrap()
     };
     assert_eq!(healthy(None).verdict, Verdict::Clean);
-    let lost = Observation::Lost { at: at(60), probe: "open".into(), count: 3 };
+    let lost = Observation::Lost { at: at(60), probe: "open".into(), count: 3, reason: Loss::RingFull };
     let conclusion = healthy(Some(lost));
     assert_eq!((conclusion.verdict, conclusion.coverage.events_lost), (Verdict::Inconclusive, 3));
     let blind = Observation::Blind { at: at(60), probe: "oom_kill".into(), why: "refused".into() };
@@ -221,7 +222,7 @@ fn blindness_and_loss_make_an_answer_inconclusive_never_clean() {
 #[test]
 fn a_loss_before_a_container_was_born_does_not_touch_it() {
     let (mut engine, run) = (Engine::new(), run(1));
-    engine.observe(&Observation::Lost { at: at(1), probe: "open".into(), count: 3 });
+    engine.observe(&Observation::Lost { at: at(1), probe: "open".into(), count: 3, reason: Loss::RingFull });
     born(&mut engine, &run, 10, empty_file());
     engine.observe(&happened(&run, 50, exec()));
     assert_eq!(engine.conclude(&run.container).unwrap().verdict, Verdict::Clean);

@@ -74,6 +74,7 @@ pub fn load_maps(hierarchy: &Hierarchy, log_level: u8) -> Result<(Ebpf, Btf), Lo
         .override_global("OFFSETS", &layout.offsets[..], true)
         .override_global("CGROUP_V1", &v1, true)
         .override_global("HIERARCHY", &hierarchy.id, true)
+        .override_global("GROUP_DEAD_IS_TOLD", &u32::from(layout.group_dead_is_told), true)
         .override_global("TASK_IS_TYPED", &u32::from(layout.task_is_typed), true)
         .override_global("VICTIM_IS_TASK", &victim_is_task, true)
         .override_global(aya_log::LEVEL, &log_level, false)

@@ -25,6 +25,8 @@ pub struct Layout {
     pub victim_is_task: bool,
     /// The kernel has `bpf_get_current_task_btf`: the current task is read with plain loads.
     pub task_is_typed: bool,
+    /// `sched_process_exit` passes whether the process ends with the task.
+    pub group_dead_is_told: bool,
 }
 
 /// Structure and member path of each offset that is a plain member.
@@ -85,7 +87,16 @@ impl Layout {
             set(*which, resident(&types, *index));
         }
         let task_is_typed = offers(&types, "BPF_FUNC_get_current_task_btf");
-        Ok(Self { offsets, victim_is_task: victim_is_task(&types), task_is_typed })
+        let exit = parameters(&types, "btf_trace_sched_process_exit");
+        let victim = parameters(&types, "btf_trace_mark_victim").and_then(|all| all.get(1).copied());
+        let is_pointer = |id| matches!(types.from_id(id), Some(TypeVariant::Ptr(_)));
+        Ok(Self {
+            offsets,
+            victim_is_task: victim.is_none_or(is_pointer),
+            task_is_typed,
+            // (void *, struct task_struct *, bool)
+            group_dead_is_told: exit.is_some_and(|all| all.len() > 2),
+        })
     }
 
     /// Offsets that this kernel does not have.
@@ -163,18 +174,12 @@ fn resident(types: &TypeInformation, index: u32) -> Option<u32> {
         .or_else(|| member(types, "mm_struct", &format!("rss_stat.count[{index}].counter")))
 }
 
-/// The prototype behind `btf_trace_mark_victim`: `(void *, struct task_struct *, uid_t)`, once `(void *, int)`.
-fn victim_is_task(types: &TypeInformation) -> bool {
-    let is_pointer = || {
-        let TypeVariant::Typedef(typedef) = types.from_id(types.id_of("btf_trace_mark_victim")?)? else {
-            return None;
-        };
-        let TypeVariant::Ptr(pointer) = types.from_id(*typedef.tid())? else { return None };
-        let TypeVariant::FuncProto(prototype) = types.from_id(*pointer.tid())? else { return None };
-        let victim = prototype.parameter_list().get(1)?;
-        Some(matches!(types.from_id(victim.tid())?, TypeVariant::Ptr(_)))
-    };
-    is_pointer().unwrap_or(true)
+/// The types of a tracepoint's parameters; the first is the tracepoint's own.
+fn parameters(types: &TypeInformation, tracepoint: &str) -> Option<Vec<u32>> {
+    let TypeVariant::Typedef(typedef) = types.from_id(types.id_of(tracepoint)?)? else { return None };
+    let TypeVariant::Ptr(pointer) = types.from_id(*typedef.tid())? else { return None };
+    let TypeVariant::FuncProto(prototype) = types.from_id(*pointer.tid())? else { return None };
+    Some(prototype.parameter_list().iter().map(|parameter| parameter.tid()).collect())
 }
 
 #[cfg(test)]

@@ -20,6 +20,19 @@ pub struct Host {
     pub kernel: String,
 }
 
+/// Why events did not come through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    #[default]
+    RingFull,
+    /// Their memory could not be read.
+    Unreadable,
+    /// The kernel left runs of the program out, because it was running on that CPU already. They may have been about
+    /// nothing that gomon wants.
+    Skipped,
+}
+
 /// One input of the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,7 +50,13 @@ pub enum Observation {
     /// Time passes.
     Tick { at: BootNs },
     /// Events of a probe were dropped; all answers that rest on it since are in doubt.
-    Lost { at: BootNs, probe: String, count: u64 },
+    Lost {
+        at: BootNs,
+        probe: String,
+        count: u64,
+        #[serde(default)]
+        reason: Loss,
+    },
     /// The kernel kept events of a flooding container back; it has `ended` when there were no more of late.
     KeptBack { run: Run, at: BootNs, probe: String, count: u64, ended: bool },
     /// A probe cannot see, and why.

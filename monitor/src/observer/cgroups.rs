@@ -53,6 +53,9 @@ impl Observer {
     }
 
     fn happened(&mut self, event: Event) {
+        if self.exits.is_told(&event) {
+            return;
+        }
         if self.attribution.is_host(event.cgroup) {
             self.totals.of_host += 1;
             return;

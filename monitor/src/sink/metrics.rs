@@ -17,7 +17,7 @@ use crate::{
     model::{
         container::Identity,
         diagnosis::Diagnosis,
-        observation::Observation,
+        observation::{Loss, Observation},
         time::{BootEpoch, BootNs},
     },
     patterns::{CATALOGUE, Need},
@@ -106,7 +106,14 @@ impl Metrics {
             Observation::Learned { run, at, fact } => self.containers.learned(&run.container, *at, fact),
             Observation::Vanished { run, at } => self.containers.vanished(&run.container, run.cgroup, *at),
             Observation::Tick { at } => self.expire(*at),
-            Observation::Lost { at: _, probe: _, count } => self.dropped(Dropped::Ring, *count),
+            Observation::Lost { at: _, probe: _, count, reason } => {
+                let what = match reason {
+                    Loss::RingFull => Dropped::Ring,
+                    Loss::Unreadable => Dropped::Unreadable,
+                    Loss::Skipped => Dropped::Skipped,
+                };
+                self.dropped(what, *count);
+            }
             Observation::KeptBack { run: _, at: _, probe: _, count, ended: _ } => {
                 self.dropped(Dropped::Flood, *count);
             }

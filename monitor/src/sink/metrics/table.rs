@@ -127,6 +127,10 @@ labels! {
         Flood = ["kernel", "flood"],
         /// A ring was full.
         Ring = ["kernel", "ring_full"],
+        /// The memory of an event could not be read.
+        Unreadable = ["kernel", "unreadable"],
+        /// The kernel left runs of a program out that was running on that CPU already.
+        Skipped = ["kernel", "program_busy"],
         /// A record that does not decode.
         Undecodable = ["decode", "malformed"],
         /// A queue inside gomon was full.
