@@ -179,7 +179,11 @@ fn parameters(types: &TypeInformation, tracepoint: &str) -> Option<Vec<u32>> {
     let TypeVariant::Typedef(typedef) = types.from_id(types.id_of(tracepoint)?)? else { return None };
     let TypeVariant::Ptr(pointer) = types.from_id(*typedef.tid())? else { return None };
     let TypeVariant::FuncProto(prototype) = types.from_id(*pointer.tid())? else { return None };
-    Some(prototype.parameter_list().iter().map(|parameter| parameter.tid()).collect())
+    let mut types = Vec::new();
+    for parameter in prototype.parameter_list() {
+        types.push(parameter.tid());
+    }
+    Some(types)
 }
 
 #[cfg(test)]
