@@ -73,7 +73,7 @@ mod tests {
         };
         write("web");
         let host = Host::new(dir.path(), Path::new("/proc")).unwrap();
-        let at = Whereabouts::from(ContainerId(id.to_owned()));
+        let at = Whereabouts::from(ContainerId(id.into()));
         let look = |before: Option<&NameFile>| names(&host, &at, Runtime::Docker, before).unwrap();
         let named = |identity: Option<Identity>| identity.map(|identity| identity.name);
         let (file, first) = look(None);
