@@ -24,8 +24,11 @@ fn a_flood_costs_other_containers_none_of_their_events_and_is_counted() {
         (told > 0.0 && of("open", "lost_flood") > 0.0).then_some(())
     });
     assert!(of("flood", "submitted") >= 1.0);
-    assert_eq!(of("open", "lost_ring_full"), 0.0);
-    assert_eq!(of("exec_failed", "lost_flood") + of("exec_failed", "lost_ring_full"), 0.0);
+    for (probe, result) in
+        [("open", "lost_ring_full"), ("exec_failed", "lost_flood"), ("exec_failed", "lost_ring_full")]
+    {
+        assert!(of(probe, result) < 1.0, "{probe} {result}");
+    }
 }
 
 #[test]

@@ -61,6 +61,26 @@ fn a_container_that_was_there_before_gomon_is_found_and_not_taken_for_a_birth() 
 }
 
 #[test]
+fn an_agent_that_was_started_again_names_what_it_finds_and_owns_to_the_gap() {
+    let before = Agent::start();
+    let container = Container::new("survivor", "scratch", &[STATIC, "ignore-term"]);
+    container.serve();
+    let labels = [("container", container.name.as_str()), ("runtime", "docker")];
+    wait_for("the container's names", || before.metrics().sum("gomon_container_info", &labels));
+    before.stop().exits(0);
+    let after = Agent::start();
+    wait_for("its names again", || after.metrics().sum("gomon_container_info", &labels));
+    let watch = Running::watching(&["diagnose", &container.name, "-o", "json", "--timeout", "10m"]);
+    docker_ok(&["stop", "--time", "1", &container.name]);
+    let found = wait_for("the diagnosis", || after.diagnoses(&container.id()).pop());
+    assert_eq!(found["target"]["name"], container.name.as_str());
+    assert_eq!(found["pattern"], "sigterm-ignored");
+    let answer = watch.finish().json();
+    assert_eq!(answer["coverage"]["attached_before_start"], false, "{answer:#}");
+    assert!(!answer["coverage"]["blind"].as_array().unwrap().is_empty(), "{answer:#}");
+}
+
+#[test]
 fn a_crash_loop_is_one_diagnosis_with_a_count() {
     let agent = Agent::start();
     let container = Container::new("loop", "scratch", &["/app/probe.glibc"]).with(&["--restart", "always"]);

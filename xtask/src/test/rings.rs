@@ -109,7 +109,15 @@ fn cargo<const N: usize>(args: [&str; N]) -> Command {
 }
 
 fn lints() -> Vec<Command> {
-    let all = ["clippy", "--workspace", "--exclude", "monitor-ebpf", "--all-targets", "--", "-D", "warnings"];
+    let all = [
+        "clippy",
+        "--workspace",
+        "--exclude=monitor-ebpf",
+        "--all-targets",
+        "--features=monitor/live-tests",
+        "--",
+        "-Dwarnings",
+    ];
     let core =
         ["clippy", "--package", "monitor", "--no-default-features", "--all-targets", "--", "-D", "warnings"];
     vec![cargo(all), cargo(core)]
