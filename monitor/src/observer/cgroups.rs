@@ -28,7 +28,7 @@ impl Observer {
             EventKind::CgroupRemoved { .. } => {
                 let (cgroup, at) = (event.cgroup, event.at);
                 self.tell(event);
-                self.floods.forget(cgroup);
+                self.end_floods(cgroup, at);
                 if let Some(run) = self.attribution.remove(cgroup) {
                     self.vanish(run, at);
                 }

@@ -25,12 +25,25 @@ struct Flood {
     is_over: bool,
 }
 
-impl Floods {
-    /// The cgroup is gone.
-    pub(super) fn forget(&mut self, cgroup: CgroupId) {
-        self.0.retain(|(of, _), _| *of != cgroup);
+impl Flood {
+    /// By how much it has grown since it was last asked for.
+    fn grown_to(&mut self, kept_back: u64) -> u64 {
+        let count = kept_back.saturating_sub(self.kept_back);
+        self.kept_back = kept_back;
+        count
     }
 
+    fn told(&self, at: BootNs, probe: Probe, count: u64) -> Observation {
+        if self.is_over {
+            let container = self.run.container.short();
+            tracing::info!(container, probe = probe.name(), "its flood of events is over");
+        }
+        let probe = probe.name().to_owned();
+        Observation::KeptBack { run: self.run.clone(), at, probe, count, ended: self.is_over }
+    }
+}
+
+impl Floods {
     fn begin(&mut self, run: &Run, cgroup: CgroupId, probe: Probe) {
         if self.0.len() >= MAX_FLOODS && !self.0.contains_key(&(cgroup, probe)) {
             return;
@@ -58,17 +71,20 @@ impl Observer {
     /// Asks the kernel how many events of each flood it has kept back since the last time.
     pub(super) fn follow_floods(&mut self, at: BootNs) {
         for ((cgroup, probe), flood) in self.floods.0.iter_mut().filter(|(_, flood)| !flood.is_over) {
-            let now = self.budgets.kept_back(*cgroup, *probe);
-            let count = now.saturating_sub(flood.kept_back);
-            flood.kept_back = now;
+            let count = flood.grown_to(self.budgets.kept_back(*cgroup, *probe));
             flood.is_over = count == 0;
-            let (run, ended) = (flood.run.clone(), flood.is_over);
-            if ended {
-                let container = run.container.short();
-                tracing::info!(container, probe = probe.name(), "its flood of events is over");
+            self.queue.push_back(flood.told(at, *probe, count));
+        }
+    }
+
+    /// The cgroup is gone, and with it its floods.
+    pub(super) fn end_floods(&mut self, cgroup: CgroupId, at: BootNs) {
+        for ((_, probe), mut flood) in self.floods.0.extract_if(|(of, _), _| *of == cgroup) {
+            let count = flood.grown_to(self.budgets.kept_back(cgroup, probe));
+            if !flood.is_over || count > 0 {
+                flood.is_over = true;
+                self.queue.push_back(flood.told(at, probe, count));
             }
-            let probe = probe.name().to_owned();
-            self.queue.push_back(Observation::KeptBack { run, at, probe, count, ended });
         }
     }
 }
