@@ -12,6 +12,8 @@ pub struct Budget {
     /// The window that `used` is about.
     pub window: u64,
     pub used: u64,
+    /// The last window in which user space was told of a flood.
+    pub told_window: u64,
     /// Events kept back since the cgroup is known. CPUs that count at once may miss a few of each other's; the
     /// probe's own counters are exact.
     pub kept_back: u64,
@@ -26,18 +28,33 @@ pub enum Admission {
     KeptBack,
 }
 
-/// Events of one cgroup in one window that are passed on.
+/// Events of one cgroup and probe in one window that are passed on.
 ///
-/// 4,096 are 15,000 a second: more than a program makes that does anything else, and less than the agent takes in.
-pub const ALLOWANCE: u64 = 4_096;
+/// 4,096 are 15,000 a second: more than a program makes that does anything else, and less than the agent takes in. Opens
+/// are small and cheap. A cgroup is dear for the agent, and nobody makes a thousand of them a second for containers.
+#[must_use]
+pub const fn allowance(probe: Probe) -> u64 {
+    match probe {
+        Probe::Open => 16_384,
+        Probe::CgroupMade | Probe::CgroupRemoved => 256,
+        Probe::ExecFailed
+        | Probe::Exec
+        | Probe::OomKill
+        | Probe::SignalSent
+        | Probe::SignalDelivered
+        | Probe::Exit
+        | Probe::TlsAlert
+        | Probe::Flood => 4_096,
+    }
+}
 
 /// Of those, how many may still enter a ring that is half full: the rest of it is for the others.
 pub const MODEST: u64 = 64;
 
-/// Probes whose events are never kept back: so rare, or so needed for all that follows, that none can be spared.
+/// Probes whose events are never kept back: so rare that none can be spared.
 #[must_use]
 pub const fn is_exempt(probe: Probe) -> bool {
-    matches!(probe, Probe::OomKill | Probe::CgroupMade | Probe::CgroupRemoved | Probe::Flood)
+    matches!(probe, Probe::OomKill | Probe::Flood)
 }
 
 impl Budget {
@@ -46,23 +63,22 @@ impl Budget {
     /// Two CPUs may do this at once and grant a few events too many: it is a brake, not a ledger.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "part of a kernel program")]
-    pub fn admit(&mut self, boot_ns: u64, is_crowded: bool) -> Admission {
-        let window = boot_ns >> WINDOW_SHIFT;
+    pub fn admit(&mut self, boot_ns: u64, is_crowded: bool, allowance: u64) -> Admission {
+        // The first window is not 0, so that a new budget has told nothing.
+        let window = (boot_ns >> WINDOW_SHIFT) + 1;
         if window != self.window {
             self.window = window;
             self.used = 0;
         }
         self.used += 1;
-        let allowance = if is_crowded { MODEST } else { ALLOWANCE };
-        if self.used <= allowance {
+        if self.used <= if is_crowded { MODEST } else { allowance } {
             return Admission::Granted;
         }
         self.kept_back += 1;
-        if self.used > ALLOWANCE + 1 {
+        if self.told_window == window {
             return Admission::KeptBack;
         }
-        // Once a window: the rest of it is refused, whatever the ring has room for.
-        self.used = ALLOWANCE + 2;
+        self.told_window = window;
         Admission::FloodBegins
     }
 }
@@ -72,11 +88,12 @@ mod tests {
     use super::*;
 
     const WINDOW_NS: u64 = 1 << WINDOW_SHIFT;
+    const ALLOWANCE: u64 = allowance(Probe::Open);
 
     fn spend(budget: &mut Budget, at: u64, count: u64, is_crowded: bool) -> [u64; 3] {
         let mut sums = [0; 3];
         for _ in 0..count {
-            sums[budget.admit(at, is_crowded) as usize] += 1;
+            sums[budget.admit(at, is_crowded, ALLOWANCE) as usize] += 1;
         }
         sums
     }
@@ -84,15 +101,18 @@ mod tests {
     #[test]
     fn a_flood_is_told_once_a_window_and_the_next_window_starts_afresh() {
         let mut budget = Budget::default();
-        assert_eq!(spend(&mut budget, WINDOW_NS, ALLOWANCE + 10, false), [ALLOWANCE, 1, 9]);
-        assert_eq!(spend(&mut budget, 2 * WINDOW_NS, 10, false), [10, 0, 0]);
+        assert_eq!(spend(&mut budget, 0, ALLOWANCE + 10, false), [ALLOWANCE, 1, 9]);
+        assert_eq!(spend(&mut budget, WINDOW_NS, 10, false), [10, 0, 0]);
+        assert_eq!(spend(&mut budget, 2 * WINDOW_NS, ALLOWANCE + 2, false), [ALLOWANCE, 1, 1]);
+        assert_eq!(budget.kept_back, 12);
     }
 
     #[test]
-    fn in_a_crowded_ring_only_the_modest_are_heard() {
+    fn in_a_crowded_ring_only_the_modest_are_heard_and_only_while_it_is_crowded() {
         let mut loud = Budget::default();
         assert_eq!(spend(&mut loud, WINDOW_NS, 1_000, false), [1_000, 0, 0]);
         assert_eq!(spend(&mut loud, WINDOW_NS, 10, true), [0, 1, 9]);
+        assert_eq!(spend(&mut loud, WINDOW_NS, 10, false), [10, 0, 0]);
         let mut modest = Budget::default();
         assert_eq!(spend(&mut modest, WINDOW_NS, MODEST, true), [MODEST, 0, 0]);
     }

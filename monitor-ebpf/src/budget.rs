@@ -2,7 +2,7 @@
 
 use aya_ebpf::{macros::map, maps::LruHashMap};
 use monitor_common::{
-    budget::{Admission, Budget},
+    budget::{Admission, Budget, allowance},
     limits::MAX_BUDGETS,
     probe::Probe,
 };
@@ -21,11 +21,11 @@ pub(crate) fn admit(cgroup: u64, probe: Probe, lane: Lane, boot_ns: u64, is_crow
     let key: Key = [cgroup, u64::from(probe as u32) << 1 | lane as u64];
     let Some(budget) = BUDGETS.get_ptr_mut(key) else {
         let mut budget = Budget::default();
-        let admission = budget.admit(boot_ns, is_crowded);
+        let admission = budget.admit(boot_ns, is_crowded, allowance(probe));
         // A full map evicts; failing that the event is passed on unaccounted.
         let _ = BUDGETS.insert(key, budget, 0);
         return admission;
     };
     // SAFETY: memory of the map; other CPUs may write it at once, which `Budget::admit` allows for.
-    unsafe { (*budget).admit(boot_ns, is_crowded) }
+    unsafe { (*budget).admit(boot_ns, is_crowded, allowance(probe)) }
 }

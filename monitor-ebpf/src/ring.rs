@@ -94,9 +94,21 @@ impl Lane {
 /// record is dropped and counted.
 #[inline(always)]
 pub(crate) fn emit<T: Record>(lane: Lane, book: Book, cgroup: u64, fill: impl FnOnce(*mut T) -> Option<()>) {
+    emit_charged(lane, book, cgroup, cgroup, fill);
+}
+
+/// The same at the cost of another cgroup's budget.
+#[inline(always)]
+pub(crate) fn emit_charged<T: Record>(
+    lane: Lane,
+    book: Book,
+    payer: u64,
+    cgroup: u64,
+    fill: impl FnOnce(*mut T) -> Option<()>,
+) {
     let waiting = lane.ring().query(AVAILABLE);
     let boot_ns = now();
-    if is_kept_back(lane, book, cgroup, boot_ns, waiting) {
+    if is_kept_back(lane, book, payer, boot_ns, waiting) {
         return;
     }
     let Some(mut entry) = lane.ring().reserve::<T>(0) else {

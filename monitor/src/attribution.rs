@@ -54,13 +54,15 @@ struct Life {
     within: Option<Run>,
     /// How many containers are around it.
     depth: usize,
+    /// Files vouch for it, not its name alone.
+    proven: bool,
 }
 
 impl Life {
     /// Anybody may make a cgroup inside what is their own. Of two that claim an id the one that fewer could have made is
-    /// the container.
-    fn standing(&self) -> (usize, bool) {
-        (self.depth, owner(&self.path).is_some())
+    /// the container; of equals the one that files vouch for.
+    fn standing(&self) -> (usize, bool, bool) {
+        (self.depth, owner(&self.path).is_some(), !self.proven)
     }
 }
 
@@ -113,12 +115,13 @@ impl Attribution {
             path: top.to_owned(),
             within: around.map(|life| life.run.clone()),
             depth: around.map_or(0, |life| life.depth + 1),
+            proven,
         };
-        self.claim(life, top == path, proven)
+        self.claim(life, top == path)
     }
 
     /// Gives the cgroup to a new life, unless another has a better claim to its id.
-    fn claim(&mut self, life: Life, is_top: bool, proven: bool) -> Placed {
+    fn claim(&mut self, life: Life, is_top: bool) -> Placed {
         let cgroup = life.run.cgroup;
         let Some(other) = self.lives.get(&life.run.container) else { return self.begin(life, None) };
         if other.path == life.path && !is_top {
@@ -141,7 +144,7 @@ impl Attribution {
             return self.begin(life, Some(gone));
         }
         let container = &life.run.container;
-        if proven && !container.is_random() {
+        if life.proven && !container.is_random() {
             // Two namespaces of containerd, two roots of runc: the same word for two containers.
             let container = ContainerId(format!("{container}@{}", life.path).into());
             if !self.lives.contains_key(&container) {

@@ -21,6 +21,8 @@ use crate::{
 
 /// Runs that are remembered at once; the longest gone go first.
 const MAX_RUNS: usize = 8192;
+/// Losses that are remembered one by one.
+const MAX_LOSSES: usize = 1024;
 /// A loss is told this long after it happened, at the latest.
 const LOSS_TOLD_NS: u64 = 2 * SECOND;
 /// How long a run is kept after its end, for facts that arrive late.
@@ -47,8 +49,8 @@ pub struct Engine {
     /// What was known of containers whose runs were let go; their diagnoses are in the ledger.
     gone: BTreeMap<ContainerId, Conclusion>,
     blind: BTreeMap<String, String>,
-    /// Time and number of losses.
-    losses: Vec<(BootNs, u64)>,
+    /// From when to when, and how many: losses beyond the limit are taken together.
+    losses: Vec<(BootNs, BootNs, u64)>,
     host: Host,
     now: BootNs,
 }
@@ -93,10 +95,7 @@ impl Engine {
             }
             Observation::Tick { .. } => {}
             Observation::Lost { at, count, .. } => {
-                if self.losses.len() == 1024 {
-                    self.losses.remove(0);
-                }
-                self.losses.push((*at, *count));
+                self.lose(*at, *count);
             }
             Observation::KeptBack { run, at, count, .. } => {
                 if let Some(case) = self.cases.get_mut(run) {
@@ -110,6 +109,17 @@ impl Engine {
         }
         self.ask_pending(self.now, &mut step);
         step
+    }
+
+    /// Remembers a loss; the two oldest become one where there are too many, so that none is forgotten.
+    fn lose(&mut self, at: BootNs, count: u64) {
+        if self.losses.len() >= MAX_LOSSES {
+            let (first, _, lost) = self.losses.remove(0);
+            if let Some(next) = self.losses.first_mut() {
+                *next = (first, next.1, next.2 + lost);
+            }
+        }
+        self.losses.push((at, at, count));
     }
 
     /// Which events can complete a pattern, and which only with time.
@@ -267,10 +277,15 @@ impl Engine {
         let first_diagnosis = diagnoses.iter().map(|diagnosis| diagnosis.first_seen).min();
         let from = first_run.into_iter().chain(first_diagnosis).min().unwrap_or(self.now);
         let to = case.and_then(|case| case.vanished_at).unwrap_or(self.now);
-        let concerns = |at: BootNs| at >= from && at <= BootNs(to.0 + LOSS_TOLD_NS);
+        let concerns = |first: BootNs, last: BootNs| last >= from && first <= BootNs(to.0 + LOSS_TOLD_NS);
         let dropped = case.map_or(0, Case::dropped);
-        let events_lost =
-            dropped + self.losses.iter().filter(|(at, _)| concerns(*at)).map(|(_, count)| count).sum::<u64>();
+        let events_lost = dropped
+            + self
+                .losses
+                .iter()
+                .filter(|(first, last, _)| concerns(*first, *last))
+                .map(|(.., count)| count)
+                .sum::<u64>();
         Coverage {
             from,
             to,

@@ -56,6 +56,8 @@ pub struct Observer {
     ebpf: Ebpf,
     rings: Rings,
     wake: AsyncFd<std::os::fd::OwnedFd>,
+    /// Many ordinary events wait.
+    wake_crowded: AsyncFd<std::os::fd::OwnedFd>,
     counters: Counters,
     ignored: Ignored,
     budgets: Budgets,
@@ -105,14 +107,17 @@ impl Observer {
         let counters = Counters::open(&mut ebpf).ok_or(ObserveError::Map("COUNTERS"))?;
         let ignored = Ignored::open(&mut ebpf).ok_or(ObserveError::Map("IGNORED_CGROUPS"))?;
         let budgets = Budgets::open(&mut ebpf).ok_or(ObserveError::Map("BUDGETS"))?;
-        let wake = rings.wake_fd().map_err(ObserveError::Wait)?;
+        let [precious, ordinary] = rings.wake_fds().map_err(ObserveError::Wait)?;
         // SAFETY: an owned descriptor stays open until it is dropped with the registration.
-        let wake = unsafe { AsyncFd::register(wake) }.map_err(|error| ObserveError::Wait(error.into()))?;
+        let registered = |fd| unsafe { AsyncFd::register(fd) };
+        let wake = registered(precious).map_err(|error| ObserveError::Wait(error.into()))?;
+        let wake_crowded = registered(ordinary).map_err(|error| ObserveError::Wait(error.into()))?;
         let now = clock::now();
         let mut observer = Self {
             ebpf,
             rings,
             wake,
+            wake_crowded,
             counters,
             ignored,
             budgets,
@@ -186,6 +191,12 @@ impl Observer {
         });
         let learned = tokio::select! {
             ready = self.wake.readable() => {
+                if let Ok(mut guard) = ready {
+                    guard.clear_ready();
+                }
+                None
+            }
+            ready = self.wake_crowded.readable() => {
                 if let Ok(mut guard) = ready {
                     guard.clear_ready();
                 }

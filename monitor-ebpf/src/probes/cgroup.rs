@@ -13,7 +13,7 @@ use crate::{
     counters::Book,
     globals::hierarchy,
     read::{Kernel, kernel_string},
-    ring::{Lane, emit},
+    ring::{Lane, emit_charged},
     task,
 };
 
@@ -34,7 +34,8 @@ pub(crate) fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn made(cgroup: Kernel, path: u64) {
     let Some((book, id)) = opened(Probe::CgroupMade, cgroup) else { return };
-    emit::<record::CgroupMade>(Lane::Precious, book, id, |record| {
+    // Who makes cgroups without end pays for it, not who is made.
+    emit_charged::<record::CgroupMade>(Lane::Precious, book, cgroup::current(), id, |record| {
         // SAFETY: reserved memory of a `CgroupMade`.
         unsafe {
             addr_of_mut!((*record).hierarchy).write(hierarchy());
@@ -50,7 +51,7 @@ fn made(cgroup: Kernel, path: u64) {
 #[inline(always)]
 fn removed(cgroup: Kernel, path: u64) {
     let Some((book, id)) = opened(Probe::CgroupRemoved, cgroup) else { return };
-    emit::<record::Cgroup>(Lane::Precious, book, id, |record| {
+    emit_charged::<record::Cgroup>(Lane::Precious, book, cgroup::current(), id, |record| {
         // SAFETY: reserved memory of a `Cgroup`.
         unsafe {
             addr_of_mut!((*record).hierarchy).write(hierarchy());

@@ -148,6 +148,18 @@ fn a_cgroup_with_the_name_of_another_container_gets_none_of_its_events() {
 }
 
 #[test]
+fn of_two_that_anybody_could_have_made_the_one_that_files_vouch_for_is_the_container() {
+    let service = format!("/system.slice/some.service/docker-{ID}.scope");
+    let mut attribution = Attribution::default();
+    attribution.place(CgroupId(1), &service, Proof::Nothing);
+    let placed = attribution.place(CgroupId(2), &format!("/docker/{ID}"), proof(ID));
+    assert_eq!(placed, Placed::New { run: run(ID, 2), gone: Some(run(ID, 1)) });
+    assert!(attribution.is_host(CgroupId(1)));
+    // The other way round nothing changes.
+    assert_eq!(attribution.place(CgroupId(3), &service, Proof::Nothing), Placed::Host);
+}
+
+#[test]
 fn the_container_takes_its_id_back_from_who_took_it_first() {
     let mut attribution = Attribution::default();
     let imitation = format!("/user.slice/user-1000.slice/{ID}");

@@ -229,7 +229,8 @@ impl Case {
                 self.process_mut(target.pid, event.at).signalled(target, event);
             }
             EventKind::OomKill { victim, .. } => {
-                self.process_mut(victim.pid, event.at).oom_killed(victim, event);
+                let is_own_cgroup = event.cgroup == self.run.cgroup;
+                self.process_mut(victim.pid, event.at).oom_killed(victim, event, is_own_cgroup);
             }
             EventKind::Flooded { .. } => self.flooded = true,
             EventKind::CgroupMade { .. } | EventKind::CgroupRemoved { .. } => {}

@@ -350,7 +350,8 @@ impl Process {
         self.dropped += push(&mut self.signals, seen);
     }
 
-    pub(super) fn oom_killed(&mut self, victim: &Task, event: &Event) {
+    /// `is_own_cgroup`: the victim was in the container's own cgroup, not in one that the container made inside it.
+    pub(super) fn oom_killed(&mut self, victim: &Task, event: &Event, is_own_cgroup: bool) {
         let EventKind::OomKill { anon_pages, file_pages, shmem_pages, limit_pages, .. } = &event.kind else {
             return;
         };
@@ -363,7 +364,7 @@ impl Process {
             anon_pages: *anon_pages,
             file_pages: *file_pages,
             shmem_pages: *shmem_pages,
-            limit_pages: *limit_pages,
+            limit_pages: limit_pages.filter(|_| is_own_cgroup),
         });
     }
 }

@@ -244,3 +244,17 @@ fn an_exit_that_nothing_explains_is_told_as_such() {
 fn a_container_that_nobody_saw_has_no_conclusion() {
     assert_eq!(Engine::new().conclude(&run(1).container), None);
 }
+
+#[test]
+fn a_loss_is_never_forgotten_however_many_follow() {
+    let (mut engine, run) = (Engine::new(), run(1));
+    engine.observe(&Observation::Appeared { run: run.clone(), at: at(0), from_birth: true });
+    let lose = |ms| Observation::Lost { at: at(ms), probe: "open".into(), count: 1, reason: Loss::RingFull };
+    engine.observe(&lose(1));
+    engine.observe(&Observation::Vanished { run: run.clone(), at: at(2) });
+    for second in 0..3_000 {
+        engine.observe(&lose(10_000 + second * 10));
+    }
+    let coverage = engine.conclude(&run.container).unwrap().coverage;
+    assert!(coverage.events_lost > 0);
+}

@@ -39,7 +39,7 @@ pub fn tally(of_probe: &[u64; TALLIES], tally: Tally) -> u64 {
 }
 
 /// What each cgroup has used of its budgets.
-pub struct Budgets(HashMap<MapData, [u64; 2], [u64; 3]>);
+pub struct Budgets(HashMap<MapData, [u64; 2], [u64; 4]>);
 
 impl Budgets {
     /// `None` where the object has no such map.
@@ -50,7 +50,7 @@ impl Budgets {
     /// Events of a cgroup and probe that were kept back, in both lanes.
     pub fn kept_back(&self, cgroup: CgroupId, probe: Probe) -> u64 {
         let of_lane = |lane| self.0.get(&[cgroup.0, u64::from(probe as u32) << 1 | lane], 0).ok();
-        [0, 1].into_iter().filter_map(of_lane).map(|[_window, _used, kept_back]| kept_back).sum()
+        [0, 1].into_iter().filter_map(of_lane).map(|[_window, _used, _told, kept_back]| kept_back).sum()
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Rings {
     waiting: VecDeque<Event>,
     /// When the latest precious event among them happened.
     precious_at: Option<BootNs>,
+    /// A ring may hold more than was read; what it holds is not older than this.
+    complete_until: Option<BootNs>,
     decoder: Decoder,
     /// Records that did not decode.
     pub malformed: u64,
@@ -54,34 +56,43 @@ impl Rings {
             ordinary: ring("ORDINARY")?,
             waiting: VecDeque::new(),
             precious_at: None,
+            complete_until: None,
             decoder: Decoder::default(),
             malformed: 0,
         })
     }
 
-    /// A descriptor that becomes readable when a precious event arrives.
-    pub fn wake_fd(&self) -> io::Result<OwnedFd> {
-        self.precious.as_fd().try_clone_to_owned()
+    /// Descriptors that become readable when a precious event arrives, and when ordinary ones fill a quarter of their
+    /// ring.
+    pub fn wake_fds(&self) -> io::Result<[OwnedFd; 2]> {
+        Ok([self.precious.as_fd().try_clone_to_owned()?, self.ordinary.as_fd().try_clone_to_owned()?])
     }
 
     /// Precious events were read but are too young to be handed out. Ordinary ones alone can wait for the next poll.
     pub fn is_urgent(&self) -> bool {
-        self.precious_at.is_some()
+        self.precious_at.is_some() || self.complete_until.is_some()
     }
 
     /// Reads what is there. The precious ring comes first, so that every ordinary event that preceded a precious one is
     /// read with it.
     pub fn read(&mut self) {
+        self.complete_until = None;
         for (ring, is_precious) in [(&mut self.precious, true), (&mut self.ordinary, false)] {
-            for _ in 0..BATCH {
+            let (mut count, mut last) = (0, None);
+            while count < BATCH {
                 let Some(item) = ring.next() else { break };
+                count += 1;
                 match self.decoder.event(&item) {
                     Ok(event) => {
+                        last = Some(event.at);
                         self.precious_at = self.precious_at.max(is_precious.then_some(event.at));
                         self.waiting.push_back(event);
                     }
                     Err(_) => self.malformed += 1,
                 }
+            }
+            if count == BATCH {
+                self.complete_until = earlier(self.complete_until, last);
             }
         }
         self.waiting.make_contiguous().sort_by_key(|event| event.at);
@@ -89,8 +100,34 @@ impl Rings {
 
     /// The next event that happened before `now` less the settling time.
     pub fn next_settled(&mut self, now: BootNs) -> Option<Event> {
-        let event = self.waiting.pop_front_if(|event| event.at.0 + SETTLE_NS <= now.0)?;
+        let until = settled_until(now, self.complete_until);
+        let event = self.waiting.pop_front_if(|event| event.at <= until)?;
         self.precious_at.take_if(|precious| *precious <= event.at);
         Some(event)
+    }
+}
+
+fn earlier(one: Option<BootNs>, other: Option<BootNs>) -> Option<BootNs> {
+    [one, other].into_iter().flatten().min()
+}
+
+/// Up to this time no event is missing: the settling time is over, and no ring holds back an older one.
+fn settled_until(now: BootNs, complete_until: Option<BootNs>) -> BootNs {
+    let settled = BootNs(now.0.saturating_sub(SETTLE_NS));
+    complete_until.map_or(settled, |until| until.min(settled))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_overtakes_what_a_full_ring_still_holds() {
+        let now = BootNs(100 * MS);
+        assert_eq!(settled_until(now, None), BootNs(98 * MS));
+        assert_eq!(settled_until(now, Some(BootNs(50 * MS))), BootNs(50 * MS));
+        assert_eq!(settled_until(now, Some(BootNs(99 * MS))), BootNs(98 * MS));
+        assert_eq!(earlier(Some(BootNs(7)), Some(BootNs(3))), Some(BootNs(3)));
+        assert_eq!(earlier(None, Some(BootNs(3))), Some(BootNs(3)));
     }
 }

@@ -76,7 +76,9 @@ impl Known {
         let renamed = found.into_iter().filter_map(|(run, file, identity)| {
             let entry = self.by_run.get_mut(&run)?;
             entry.name_file = Some(file);
-            let identity = identity.filter(|new| entry.identity.as_ref().is_some_and(|old| old != new))?;
+            // What files do not tell a socket may have told.
+            let named = identity.filter(|new| !new.name.is_empty());
+            let identity = named.filter(|new| entry.identity.as_ref().is_some_and(|old| old != new))?;
             entry.identity = Some(identity.clone());
             Some((run, identity))
         });
