@@ -30,15 +30,15 @@ pub enum Admission {
 
 /// Events of one cgroup and probe in one window that are passed on.
 ///
-/// 4,096 are 15,000 a second: more than a program makes that does anything else, and less than the agent takes in. Opens
-/// are small and cheap. A cgroup is dear for the agent, and nobody makes a thousand of them a second for containers.
+/// 4,096 are 15,000 a second: more than a program makes that does anything else, and less than the agent takes in. A
+/// cgroup is dear for the agent, and nobody makes a thousand of them a second for containers.
 #[must_use]
 pub const fn allowance(probe: Probe) -> u64 {
     match probe {
-        Probe::Open => 16_384,
         Probe::CgroupMade | Probe::CgroupRemoved => 256,
         Probe::ExecFailed
         | Probe::Exec
+        | Probe::Open
         | Probe::OomKill
         | Probe::SignalSent
         | Probe::SignalDelivered
