@@ -1,4 +1,5 @@
-//! Processes that ended just now: before Linux 6.16 two threads that end at the same time may both be told as the last.
+//! What the kernel tells once for each of a process's threads: before Linux 6.16 two that end at the same time may both
+//! be told as the last, and each that runs out of memory while the process dies is told as a victim.
 
 use std::collections::VecDeque;
 
@@ -10,14 +11,20 @@ use crate::model::{
 /// Ends that are remembered at once.
 const MAX_EXITS: usize = 64;
 
-/// Process, thread and time of the latest ends.
+/// Process, thread and time of the latest ends, and of the latest victims.
 #[derive(Debug, Default)]
-pub(super) struct Exits(VecDeque<(u32, u32, BootNs)>);
+pub(super) struct Exits {
+    ends: VecDeque<(u32, u32, BootNs)>,
+    victims: VecDeque<(u32, BootNs)>,
+}
 
 impl Exits {
     /// The end of a process of which another thread has told it. The same number for another process has the same
     /// thread: a process that is over at once has but one.
     pub(super) fn is_told(&mut self, event: &Event) -> bool {
+        if let EventKind::OomKill { victim, .. } = &event.kind {
+            return self.is_known_victim(victim.pid, event.at);
+        }
         if !matches!(event.kind, EventKind::Exit { .. }) {
             return false;
         }
@@ -25,13 +32,25 @@ impl Exits {
         let is_told = |(other, thread, then): &(u32, u32, BootNs)| {
             *other == pid && *thread != tid && at.since(*then) < SECOND
         };
-        if self.0.iter().any(is_told) {
+        if self.ends.iter().any(is_told) {
             return true;
         }
-        if self.0.len() >= MAX_EXITS {
-            self.0.pop_front();
+        if self.ends.len() >= MAX_EXITS {
+            self.ends.pop_front();
         }
-        self.0.push_back((pid, tid, at));
+        self.ends.push_back((pid, tid, at));
+        false
+    }
+
+    /// A process is killed once.
+    fn is_known_victim(&mut self, pid: u32, at: BootNs) -> bool {
+        if self.victims.iter().any(|(other, then)| *other == pid && at.since(*then) < SECOND) {
+            return true;
+        }
+        if self.victims.len() >= MAX_EXITS {
+            self.victims.pop_front();
+        }
+        self.victims.push_back((pid, at));
         false
     }
 }
@@ -58,6 +77,27 @@ mod tests {
         for pid in 100..1_000 {
             exits.is_told(&end(pid, pid, 5));
         }
-        assert!(exits.0.len() <= MAX_EXITS);
+        assert!(exits.ends.len() <= MAX_EXITS);
+    }
+
+    #[test]
+    fn a_process_is_a_victim_once_however_many_threads_ran_out_of_memory() {
+        let victim = |pid, at| Event {
+            at: BootNs(at),
+            cgroup: CgroupId(1),
+            task: Task::default(),
+            kind: EventKind::OomKill {
+                victim: Task { pid, tid: pid, ..Task::default() },
+                anon_pages: None,
+                file_pages: None,
+                shmem_pages: None,
+                limit_pages: None,
+            },
+        };
+        let mut exits = Exits::default();
+        assert!(!exits.is_told(&victim(7, 1)));
+        assert!(exits.is_told(&victim(7, 2)));
+        assert!(!exits.is_told(&victim(8, 2)));
+        assert!(!exits.is_told(&victim(7, 2 + SECOND)));
     }
 }
