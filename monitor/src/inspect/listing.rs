@@ -118,21 +118,8 @@ fn read_pid(host: &Host, path: &Path) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
-
-    /// A host with these files, among them its processes.
-    fn host_with(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
-        let dir = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = dir.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        let host = Host::new(dir.path(), &dir.path().join("proc")).unwrap();
-        (dir, host)
-    }
+    use crate::inspect::testing::host_with;
 
     const AA: &str = "aa00000000000000000000000000000000000000000000000000000000000000";
     const BB: &str = "bb00000000000000000000000000000000000000000000000000000000000000";

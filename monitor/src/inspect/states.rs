@@ -116,6 +116,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::inspect::testing::host_with;
 
     /// As runc 1.1 writes it, shortened.
     const RUNC: &str = r#"{"id":"web","init_process_pid":28572,"cgroup_paths":{"":"/sys/fs/cgroup/unified/web",
@@ -124,17 +125,6 @@ mod tests {
     /// As crun 1.8 writes it, shortened.
     const CRUN: &str = r#"{"pid":31017,"cgroup-path":"/web2","scope":"","rootfs":"rootfs","systemd-cgroup":false,
         "bundle":"/b2","owner":"root","detached":false}"#;
-
-    fn host_with(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
-        let dir = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = dir.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        let host = Host::new(dir.path(), Path::new("/proc")).unwrap();
-        (dir, host)
-    }
 
     #[test]
     fn a_cgroup_is_a_containers_only_where_its_runtime_says_so() {

@@ -311,3 +311,15 @@ impl Writer<'_> {
         }
     }
 }
+
+/// A host with these files, among them its processes.
+pub(super) fn host_with(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
+    let dir = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let host = Host::new(dir.path(), &dir.path().join("proc")).unwrap();
+    (dir, host)
+}

@@ -1,5 +1,6 @@
 //! Whose a cgroup is, and where the container's bundle lies: from the process that made the cgroup, from what watches
-//! over the container, from the runtimes' directories. Runs beside the events: it reads a few small files and never waits.
+//! over the container, from the runtimes' directories. Runs beside the events without a
+//! deadline: it reads a few files, and whoever keeps them can make it slow.
 
 use std::{
     fs,

@@ -20,7 +20,8 @@ use crate::{
     },
 };
 
-/// An event that is older than this when the rings are read was submitted long before: no older one can follow.
+/// An event that is older than this when the rings are read was submitted long before: an older one follows only if
+/// its program was interrupted for longer.
 pub const SETTLE_NS: u64 = 2 * MS;
 /// Events read in one go; the rest waits in the ring, where the kernel counts what no longer fits.
 const BATCH: usize = 8192;
