@@ -44,6 +44,9 @@ pub const fn allowance(probe: Probe) -> u64 {
         | Probe::SignalDelivered
         | Probe::Exit
         | Probe::TlsAlert
+        | Probe::SyscallRefused
+        | Probe::Listening
+        | Probe::DlopenFailed
         | Probe::Flood => 4_096,
     }
 }

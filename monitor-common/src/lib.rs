@@ -9,5 +9,6 @@ pub mod path;
 pub mod probe;
 pub mod recent;
 pub mod record;
+pub mod refused;
 pub mod signal;
 pub mod tls;

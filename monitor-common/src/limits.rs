@@ -19,3 +19,5 @@ pub const ORDINARY_RING_BYTES: u32 = 2 << 20;
 pub const MAX_CGROUPS: u32 = 16_384;
 /// Budgets that the kernel side keeps at once, one for each cgroup, probe and lane; the longest unused goes first.
 pub const MAX_BUDGETS: u32 = 8_192;
+/// Calls of dlopen(3) that are under way at once on the host; the longest untouched goes first.
+pub const MAX_CALLS: u32 = 4_096;

@@ -40,9 +40,21 @@ pub enum Offset {
     MmArgEnd = 28,
     /// `mem_cgroup.memory.max`; the structure begins with its `cgroup_subsys_state`.
     MemcgMax = 29,
+    /// `kernel_siginfo._sifields._sigsys._syscall`.
+    SiginfoSyscall = 30,
+    /// `signal_struct.flags`.
+    SignalFlags = 31,
+    SockProtocol = 32,
+    SockFamily = 33,
+    /// The local port, in host byte order.
+    SockPort = 34,
+    /// The local IPv4 address, in network byte order.
+    SockAddress = 35,
+    /// A kernel without IPv6 has no such member, and no such socket.
+    SockAddress6 = 36,
 }
 
 /// Entries of the `OFFSETS` global.
-pub const OFFSETS: usize = 30;
+pub const OFFSETS: usize = 37;
 /// The kernel has no such member; what rests on it is off.
 pub const UNKNOWN: u32 = u32::MAX;

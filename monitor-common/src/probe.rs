@@ -15,11 +15,14 @@ pub enum Probe {
     CgroupRemoved = 8,
     TlsAlert = 9,
     Flood = 10,
+    SyscallRefused = 11,
+    Listening = 12,
+    DlopenFailed = 13,
 }
 
 impl Probe {
     /// All probes in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::ExecFailed,
         Self::Exec,
         Self::Open,
@@ -31,6 +34,9 @@ impl Probe {
         Self::CgroupRemoved,
         Self::TlsAlert,
         Self::Flood,
+        Self::SyscallRefused,
+        Self::Listening,
+        Self::DlopenFailed,
     ];
 
     /// The name in metrics, recordings and messages.
@@ -48,6 +54,9 @@ impl Probe {
             Self::CgroupRemoved => "cgroup_removed",
             Self::TlsAlert => "tls_alert",
             Self::Flood => "flood",
+            Self::SyscallRefused => "syscall_refused",
+            Self::Listening => "listening",
+            Self::DlopenFailed => "dlopen_failed",
         }
     }
 
@@ -111,7 +120,7 @@ pub const TALLIES: usize = 6;
 pub const PROGRAMS: u32 = 3;
 
 /// Entries of the per-CPU counter array: one for each probe and program, with all tallies in it.
-pub const COUNTERS: u32 = 11 * PROGRAMS;
+pub const COUNTERS: u32 = 14 * PROGRAMS;
 
 /// Where the tallies of a probe and program stand in the array.
 #[must_use]
@@ -128,8 +137,8 @@ mod tests {
         for (kind, probe) in (0_u32..).zip(Probe::ALL) {
             assert_eq!(Probe::from_kind(kind), Some(probe));
         }
-        assert_eq!(Probe::from_kind(11), None);
-        assert_eq!(counter_index(Probe::Flood, PROGRAMS - 1), COUNTERS - 1);
+        assert_eq!(Probe::from_kind(14), None);
+        assert_eq!(counter_index(Probe::DlopenFailed, PROGRAMS - 1), COUNTERS - 1);
         assert!(Tally::ALL.iter().enumerate().all(|(at, tally)| *tally as usize == at));
     }
 }

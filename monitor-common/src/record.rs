@@ -103,6 +103,9 @@ pub struct SignalSent {
     pub code: i32,
     /// `TRACE_SIGNAL_*`.
     pub result: i32,
+    /// For a SIGSYS of seccomp the number of the system call; -1 if unknown or another signal.
+    pub syscall: i32,
+    pub reserved: u32,
     pub target_comm: [u8; COMM_BYTES],
 }
 
@@ -172,4 +175,44 @@ pub struct Flood {
     /// The number of the [`crate::probe::Probe`] whose events are kept back.
     pub probe: u32,
     pub reserved: u32,
+}
+
+/// A system call that a program was refused, see [`crate::refused`].
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SyscallRefused {
+    pub header: Header,
+    /// The first three arguments.
+    pub arguments: [u64; 3],
+    /// Of the running architecture; -1 if unknown.
+    pub syscall: i32,
+    /// Positive errno; 0 where the thread was killed instead.
+    pub errno: i32,
+    /// The path that the call was about, or for bind(2) the bytes of the address; begins with NUL where there is none.
+    pub about: [u8; PATH_BYTES],
+}
+
+/// A TCP socket listens (`inet_sock_set_state`).
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Listening {
+    pub header: Header,
+    /// `AF_INET` (2) or `AF_INET6` (10).
+    pub family: u16,
+    /// In host byte order.
+    pub port: u16,
+    pub reserved: u32,
+    /// In network byte order; an IPv4 address fills the first four bytes.
+    pub address: [u8; 16],
+}
+
+/// A dlopen(3) or dlmopen(3) that returned NULL.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct DlopenFailed {
+    pub header: Header,
+    /// `RTLD_*` flags.
+    pub flags: u32,
+    pub reserved: u32,
+    pub name: [u8; PATH_BYTES],
 }

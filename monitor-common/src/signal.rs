@@ -4,6 +4,8 @@
 
 /// SIGKILL of signal(7).
 pub const SIGKILL: i32 = 9;
+/// What a seccomp filter ends a thread or a process with.
+pub const SIGSYS: i32 = 31;
 const SIGCHLD: i32 = 17;
 const SIGURG: i32 = 23;
 

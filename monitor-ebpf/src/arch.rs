@@ -1,6 +1,9 @@
 //! System call numbers, and where arguments and result lie when the call returns.
 
-use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
+use aya_ebpf::{
+    helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
+    programs::ProbeContext,
+};
 
 /// A system call that returns. Its arguments are still in the saved registers.
 pub(crate) struct Syscall {
@@ -49,6 +52,22 @@ mod native {
             }
         }
     }
+
+    /// # Safety
+    /// `regs` must be the registers that a user space probe is given.
+    #[inline(always)]
+    pub(crate) unsafe fn called_with(regs: *const Regs, n: u32) -> u64 {
+        // SAFETY: as above. Functions take their first arguments in the registers that system calls do.
+        unsafe { argument(regs, n) }
+    }
+
+    /// # Safety
+    /// `regs` must be the registers that a user space probe is given.
+    #[inline(always)]
+    pub(crate) unsafe fn stack(regs: *const Regs) -> u64 {
+        // SAFETY: the verifier knows the pointer's type and checks the access.
+        unsafe { (*regs).rsp }
+    }
 }
 
 #[cfg(bpf_target_arch = "aarch64")]
@@ -57,7 +76,8 @@ mod native {
     #[repr(C)]
     pub(crate) struct Regs {
         regs: [u64; 31],
-        _sp_pc_pstate: [u64; 3],
+        sp: u64,
+        _pc_pstate: [u64; 2],
         orig_x0: u64,
         syscallno: i32,
     }
@@ -97,6 +117,28 @@ mod native {
                 _ => (*regs).regs[2],
             }
         }
+    }
+
+    /// # Safety
+    /// `regs` must be the registers that a user space probe is given.
+    #[inline(always)]
+    pub(crate) unsafe fn called_with(regs: *const Regs, n: u32) -> u64 {
+        // SAFETY: as above.
+        unsafe {
+            match n {
+                0 => (*regs).regs[0],
+                1 => (*regs).regs[1],
+                _ => (*regs).regs[2],
+            }
+        }
+    }
+
+    /// # Safety
+    /// `regs` must be the registers that a user space probe is given.
+    #[inline(always)]
+    pub(crate) unsafe fn stack(regs: *const Regs) -> u64 {
+        // SAFETY: the verifier knows the pointer's type and checks the access.
+        unsafe { (*regs).sp }
     }
 }
 
@@ -139,5 +181,36 @@ impl Syscall {
     pub(crate) fn argument(&self, n: u32) -> u64 {
         // SAFETY: as above.
         unsafe { native::argument(self.regs, n) }
+    }
+}
+
+/// A function of a user program, at its first instruction or at one that returns.
+pub(crate) struct Frame(*const Regs);
+
+impl Frame {
+    #[inline(always)]
+    pub(crate) fn of(ctx: &ProbeContext) -> Self {
+        Self(ctx.regs.cast())
+    }
+
+    /// The `n`th argument, 0 to 2; at the first instruction only.
+    #[inline(always)]
+    pub(crate) fn argument(&self, n: u32) -> u64 {
+        // SAFETY: `of` took them from a probe's context.
+        unsafe { native::called_with(self.0, n) }
+    }
+
+    /// What it returns; at the last instruction only.
+    #[inline(always)]
+    pub(crate) fn result(&self) -> u64 {
+        // SAFETY: as above.
+        unsafe { native::result(self.0) as u64 }
+    }
+
+    /// The stack pointer: the same at both ends of one call, and another one for each call that is under way in a thread.
+    #[inline(always)]
+    pub(crate) fn stack(&self) -> u64 {
+        // SAFETY: as above.
+        unsafe { native::stack(self.0) }
     }
 }

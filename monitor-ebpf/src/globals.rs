@@ -28,6 +28,10 @@ static TASK_IS_TYPED: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 static GROUP_DEAD_IS_TOLD: Global<u32> = Global::new(0);
 
+/// 1: the kernel hands out the registers of a task (`bpf_task_pt_regs`, from 5.15).
+#[unsafe(no_mangle)]
+static REGISTERS_ARE_TO_BE_HAD: Global<u32> = Global::new(0);
+
 /// The offset of a member, or `None` where this kernel has none.
 #[inline(always)]
 pub(crate) fn offset(which: Offset) -> Option<usize> {
@@ -59,4 +63,9 @@ pub(crate) fn task_is_typed() -> bool {
 #[inline(always)]
 pub(crate) fn group_dead_is_told() -> bool {
     GROUP_DEAD_IS_TOLD.load() != 0
+}
+
+#[inline(always)]
+pub(crate) fn registers_are_to_be_had() -> bool {
+    REGISTERS_ARE_TO_BE_HAD.load() != 0
 }

@@ -23,6 +23,8 @@ pub(crate) struct Kernel {
 /// Any bits are a valid value.
 pub(crate) unsafe trait Scalar: Copy {}
 // SAFETY: integers.
+unsafe impl Scalar for u16 {}
+// SAFETY: integers.
 unsafe impl Scalar for u32 {}
 // SAFETY: integers.
 unsafe impl Scalar for i32 {}

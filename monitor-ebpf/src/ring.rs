@@ -60,7 +60,10 @@ records!(
     CgroupMade,
     Cgroup,
     TlsAlert,
-    Flood
+    Flood,
+    SyscallRefused,
+    Listening,
+    DlopenFailed
 );
 
 impl Lane {

@@ -4,6 +4,7 @@ use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_task_bt
 use monitor_common::{
     limits::{COMM_BYTES, COMMAND_BYTES},
     offsets::Offset,
+    signal::SIGSYS,
 };
 
 use crate::{
@@ -72,6 +73,17 @@ pub(crate) fn is_last_thread(task: Kernel) -> bool {
 #[inline(always)]
 pub(crate) fn exit_status(task: Kernel) -> i32 {
     task.get(Offset::TaskExitCode).unwrap_or(0)
+}
+
+/// A seccomp filter ended this thread and no other: it exits with SIGSYS, and its process goes on. Such an end is no
+/// signal that was sent. Where one ends a whole process, all of its threads exit with the same status.
+#[inline(always)]
+pub(crate) fn is_ended_alone_by_seccomp(task: Kernel) -> bool {
+    const SIGNAL: i32 = 0x7f;
+    /// `SIGNAL_GROUP_EXIT`, and before 5.17 `SIGNAL_GROUP_COREDUMP`, of include/linux/sched/signal.h.
+    const PROCESS_ENDS: u32 = 4 | 8;
+    let flags = || task.follow(Offset::TaskSignal)?.get::<u32>(Offset::SignalFlags);
+    exit_status(task) & SIGNAL == SIGSYS && flags().is_some_and(|flags| flags & PROCESS_ENDS == 0)
 }
 
 /// The system call came through the 32-bit entry, whose numbers mean something else (`TS_COMPAT`).

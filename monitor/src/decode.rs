@@ -1,5 +1,6 @@
 //! Turns the bytes of one record into an event. Pure; never panics on kernel input.
 
+mod refused;
 mod texts;
 
 use monitor_common::{
@@ -71,6 +72,12 @@ fn event(texts: &mut Texts, bytes: &[u8]) -> Result<Event, DecodeError> {
         Probe::TlsAlert => {
             let record: &record::TlsAlert = read(bytes, probe)?;
             EventKind::TlsRefused { fd: record.fd }
+        }
+        Probe::SyscallRefused => refused::syscall(texts, read(bytes, probe)?),
+        Probe::Listening => refused::listening(read(bytes, probe)?),
+        Probe::DlopenFailed => {
+            let record: &record::DlopenFailed = read(bytes, probe)?;
+            EventKind::DlopenFailed { name: text(&record.name), flags: record.flags }
         }
         Probe::Flood => {
             let record: &record::Flood = read(bytes, probe)?;
@@ -171,6 +178,7 @@ fn signal_sent(texts: &mut Texts, record: &record::SignalSent) -> EventKind {
             4 => SignalOutcome::LoseInfo,
             _ => SignalOutcome::Other,
         },
+        syscall: u32::try_from(record.syscall).ok(),
     }
 }
 

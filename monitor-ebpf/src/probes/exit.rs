@@ -1,4 +1,4 @@
-//! `sched_process_exit`: the last thread of a process is gone.
+//! `sched_process_exit`: the last thread of a process is gone, or a seccomp filter ended one of several.
 
 use core::ptr::addr_of_mut;
 
@@ -12,6 +12,7 @@ use crate::{
     cgroup,
     counters::Book,
     globals::group_dead_is_told,
+    probes::syscall::thread_ended,
     read::Kernel,
     ring::{Lane, emit},
     task,
@@ -26,8 +27,12 @@ pub(crate) fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     // same time may both find that none is left; user space drops the second.
     let is_last =
         if group_dead_is_told() { ctx.arg::<u64>(1) as u8 != 0 } else { task::is_last_thread(task) };
-    if !cgroup::watched(cgroup) || !is_last {
+    let is_watched = cgroup::watched(cgroup);
+    if !is_watched || !is_last {
         book.count(Tally::Filtered);
+        if is_watched && task::is_ended_alone_by_seccomp(task) {
+            thread_ended(cgroup);
+        }
         return 0;
     }
     let lane = if task::ns_tgid(task) == Some(1) { Lane::Precious } else { Lane::Ordinary };

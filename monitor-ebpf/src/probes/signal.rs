@@ -7,7 +7,7 @@ use monitor_common::{
     offsets::Offset,
     probe::{Probe, Tally},
     record::{SignalDelivered, SignalSent},
-    signal::{SIGKILL, is_noise},
+    signal::{SIGKILL, SIGSYS, is_noise},
 };
 
 use crate::{
@@ -34,7 +34,9 @@ pub(crate) fn signal_generate(ctx: BtfTracePointContext) -> i32 {
         book.count(Tally::Filtered);
         return 0;
     }
-    let code = code(ctx.arg(1));
+    let info = ctx.arg(1);
+    let code = code(info);
+    let syscall = refused_call(signal, code, info);
     let result: i32 = ctx.arg(4);
     let ns_tgid = task::ns_tgid(target).unwrap_or(0);
     let lane = if ns_tgid == 1 || signal == SIGKILL { Lane::Precious } else { Lane::Ordinary };
@@ -48,6 +50,8 @@ pub(crate) fn signal_generate(ctx: BtfTracePointContext) -> i32 {
             addr_of_mut!((*record).signal).write(signal);
             addr_of_mut!((*record).code).write(code);
             addr_of_mut!((*record).result).write(result);
+            addr_of_mut!((*record).syscall).write(syscall);
+            addr_of_mut!((*record).reserved).write(0);
             addr_of_mut!((*record).target_comm).write(task::comm(target));
         }
         Some(())
@@ -104,4 +108,15 @@ fn code(info: u64) -> i32 {
         1 => SI_KERNEL,
         _ => Kernel::untyped(info).get(Offset::SiginfoCode).unwrap_or(SI_USER),
     }
+}
+
+/// The number of the system call that a seccomp filter answered with this signal; -1 for every other signal.
+#[inline(always)]
+fn refused_call(signal: i32, code: i32, info: u64) -> i32 {
+    const SYS_SECCOMP: i32 = 1;
+    if signal != SIGSYS || code != SYS_SECCOMP {
+        return -1;
+    }
+    // A code that is no stand-in's was read through the pointer.
+    Kernel::untyped(info).get(Offset::SiginfoSyscall).unwrap_or(-1)
 }

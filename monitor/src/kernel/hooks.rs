@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use monitor_common::probe::Probe;
+use monitor_common::{
+    probe::Probe,
+    refused::{WATCHED, Watched},
+};
 
 /// Where a program attaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,8 +15,13 @@ pub enum Attach {
     TpBtf(&'static str),
     /// A tracepoint of that category and name, attached through a perf event: needs tracefs.
     Tracepoint(&'static str, &'static str),
+    /// The tracepoints behind these system calls, each attached like a single one. Of a call that the kernel does not
+    /// have there is none.
+    Behind(&'static [Watched]),
     /// The end of a kernel function. Where the kernel allows it the cheapest: other functions do not notice.
     Fexit(&'static str),
+    /// A function in the files of containers, by its name; each container that calls it is attended to by itself.
+    Uprobe(&'static str),
 }
 
 impl fmt::Display for Attach {
@@ -21,7 +29,9 @@ impl fmt::Display for Attach {
         match self {
             Self::TpBtf(name) => write!(out, "tp_btf/{name}"),
             Self::Tracepoint(category, name) => write!(out, "tracepoint/{category}/{name}"),
+            Self::Behind(calls) => write!(out, "tracepoint/syscalls/sys_exit_* of {} calls", calls.len()),
             Self::Fexit(function) => write!(out, "fexit/{function}"),
+            Self::Uprobe(function) => write!(out, "uprobe/{function}"),
         }
     }
 }
@@ -40,9 +50,11 @@ pub enum Kind {
     Fexit,
     Tracepoint,
     Raw,
+    Uprobe,
 }
 
 impl Kind {
+    /// Those that there is a choice between.
     pub const ALL: [Self; 3] = [Self::Fexit, Self::Tracepoint, Self::Raw];
 
     pub const fn name(self) -> &'static str {
@@ -50,6 +62,7 @@ impl Kind {
             Self::Fexit => "fexit",
             Self::Tracepoint => "tracepoint",
             Self::Raw => "raw",
+            Self::Uprobe => "uprobe",
         }
     }
 }
@@ -86,6 +99,10 @@ const fn behind(tracepoint: &'static str) -> Program {
 
 const fn fexit(name: &'static str, function: &'static str) -> Program {
     Program { name, attach: Attach::Fexit(function) }
+}
+
+const fn uprobe(name: &'static str, function: &'static str) -> Program {
+    Program { name, attach: Attach::Uprobe(function) }
 }
 
 /// A way through tracepoints and BTF. `tp_btf` exists from 5.5, the ring buffer from 5.8.
@@ -138,6 +155,11 @@ mod calls {
 ///
 /// The tracepoints behind single system calls cost an open more than the one behind all of them, and every other call
 /// less; a host makes many more calls that are no opens. They need `bpf_task_pt_regs`, which came with 5.15.
+///
+/// A call that a seccomp filter refuses never reaches its function, and never enters: only its return tells. The calls that
+/// are refused are rare ones. Behind each of them a tracepoint costs the others nothing more where opens are watched so
+/// already, and half of what a program behind all calls costs them where nothing is. Its price is paid once: the kernel
+/// lets go of tracepoints one after another, and stopping takes longer.
 pub const HOOKS: &[Hook] = &[
     Hook {
         name: "cgroup_mkdir",
@@ -203,7 +225,41 @@ pub const HOOKS: &[Hook] = &[
         ],
         lost: "refused TLS handshakes",
     },
+    Hook {
+        name: "syscall_refused",
+        probes: &[Probe::SyscallRefused],
+        ways: &[
+            Way {
+                kind: Kind::Tracepoint,
+                since: "5.15",
+                programs: &[Program { name: "sys_exit_refused", attach: Attach::Behind(&WATCHED) }],
+            },
+            raw(&[Program { name: "sys_exit_any_refused", attach: Attach::TpBtf("sys_exit") }]),
+        ],
+        lost: "refused system calls: seccomp, bind, ptrace, read-only file systems",
+    },
+    Hook {
+        name: "inet_sock_set_state",
+        probes: &[Probe::Listening],
+        ways: &[raw(&[tp_btf("inet_sock_set_state")])],
+        lost: "listening sockets",
+    },
 ];
+
+/// At the first instruction of dlopen(3), at that of dlmopen(3), and at those by which both return.
+pub const DLOPEN_PROGRAMS: [Program; 3] = [
+    uprobe("dlopen_called", "dlopen"),
+    uprobe("dlmopen_called", "dlmopen"),
+    uprobe("dlopen_returns", "dlopen and dlmopen"),
+];
+
+/// What is loaded at the start and attached when a container needs it.
+pub const ON_DEMAND: &[Hook] = &[Hook {
+    name: "dlopen",
+    probes: &[Probe::DlopenFailed],
+    ways: &[Way { kind: Kind::Uprobe, since: "5.8", programs: &DLOPEN_PROGRAMS }],
+    lost: "libraries that a running program fails to load",
+}];
 
 impl Hook {
     /// The first kernel release on which one of its ways can be had.
@@ -221,12 +277,14 @@ mod tests {
 
     #[test]
     fn each_probe_is_served_by_one_hook_and_each_program_stands_once() {
-        let served: Vec<Probe> = HOOKS.iter().flat_map(|hook| hook.probes).copied().collect();
+        let served: Vec<Probe> =
+            HOOKS.iter().chain(ON_DEMAND).flat_map(|hook| hook.probes).copied().collect();
         let all: Vec<Probe> = Probe::ALL.into_iter().filter(|probe| *probe != Probe::Flood).collect();
         assert_eq!(served.iter().collect::<BTreeSet<_>>(), all.iter().collect());
         assert_eq!(served.len(), all.len());
         let programs: Vec<&str> = HOOKS
             .iter()
+            .chain(ON_DEMAND)
             .flat_map(|hook| hook.ways)
             .flat_map(|way| way.programs)
             .map(|program| program.name)

@@ -2,7 +2,7 @@
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    programs::{BtfTracePoint, FExit, ProgramError, TracePoint},
+    programs::{BtfTracePoint, FExit, ProgramError, TracePoint, UProbe},
 };
 use thiserror::Error;
 use tokio::io::unix::AsyncFd;
@@ -12,6 +12,7 @@ use super::{
     hooks::{Attach, HOOKS, Hook, Kind, Program, Way},
     object::OBJECT,
     offsets::{Layout, OffsetsError},
+    tracepoints::Links,
 };
 
 /// Why nothing can be observed at all.
@@ -44,6 +45,8 @@ pub struct HookState {
     pub outcome: Outcome,
     /// Ways that were preferred and that the kernel refused, with its reasons.
     pub refused: Vec<(&'static Way, String)>,
+    /// Holds its programs to tracepoints; they detach when it goes.
+    _links: Links,
 }
 
 impl HookState {
@@ -76,6 +79,7 @@ pub fn load_maps(hierarchy: &Hierarchy, log_level: u8) -> Result<(Ebpf, Btf), Lo
         .override_global("HIERARCHY", &hierarchy.id, true)
         .override_global("GROUP_DEAD_IS_TOLD", &u32::from(layout.group_dead_is_told), true)
         .override_global("TASK_IS_TYPED", &u32::from(layout.task_is_typed), true)
+        .override_global("REGISTERS_ARE_TO_BE_HAD", &u32::from(layout.registers_are_to_be_had), true)
         .override_global("VICTIM_IS_TASK", &victim_is_task, true)
         .override_global(aya_log::LEVEL, &log_level, false)
         .load(OBJECT)
@@ -107,34 +111,40 @@ pub fn attach_all(ebpf: &mut Ebpf, btf: &Btf, only: Option<Kind>) -> Vec<HookSta
 }
 
 /// The first way that the kernel accepts.
-fn attach(ebpf: &mut Ebpf, btf: &Btf, hook: &'static Hook, only: Option<Kind>) -> HookState {
+pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, hook: &'static Hook, only: Option<Kind>) -> HookState {
     let has_only = hook.ways.iter().any(|way| Some(way.kind) == only);
     let mut refused = Vec::new();
     for way in hook.ways.iter().filter(|way| !has_only || Some(way.kind) == only) {
         match attach_way(ebpf, btf, way) {
-            Ok(()) => return HookState { hook, outcome: Outcome::Attached(way), refused },
+            Ok(links) => return HookState { hook, outcome: Outcome::Attached(way), refused, _links: links },
             Err(why) => refused.push((way, why)),
         }
     }
     let reasons: Vec<String> =
         refused.iter().map(|(way, why)| format!("{}: {why}", way.kind.name())).collect();
-    HookState { hook, outcome: Outcome::Blind(reasons.join("; ")), refused }
+    HookState { hook, outcome: Outcome::Blind(reasons.join("; ")), refused, _links: Links::default() }
 }
 
 /// All programs of a way, or none.
-fn attach_way(ebpf: &mut Ebpf, btf: &Btf, way: &Way) -> Result<(), String> {
+fn attach_way(ebpf: &mut Ebpf, btf: &Btf, way: &Way) -> Result<Links, String> {
+    let mut links = Links::default();
     for (count, program) in way.programs.iter().enumerate() {
-        let Err(why) = attach_program(ebpf, btf, program) else { continue };
+        let Err(why) = attach_program(ebpf, btf, program, &mut links) else { continue };
         for program in way.programs.iter().take(count + 1) {
             // An error means that it was not loaded: there is nothing to undo.
             let _ = unload(ebpf, program);
         }
         return Err(format!("{}: {why}", program.attach));
     }
-    Ok(())
+    Ok(links)
 }
 
-fn attach_program(ebpf: &mut Ebpf, btf: &Btf, Program { name, attach }: &Program) -> Result<(), String> {
+fn attach_program(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    Program { name, attach }: &Program,
+    links: &mut Links,
+) -> Result<(), String> {
     let program = ebpf.program_mut(name).ok_or("not in the object")?;
     match attach {
         Attach::TpBtf(tracepoint) => {
@@ -145,12 +155,22 @@ fn attach_program(ebpf: &mut Ebpf, btf: &Btf, Program { name, attach }: &Program
         Attach::Tracepoint(category, tracepoint) => {
             let program: &mut TracePoint = program.try_into().map_err(|e| chain(&e))?;
             program.load().map_err(|e| chain(&e))?;
-            program.attach(category, tracepoint).map_err(|e| chain(&e))?;
+            links.attach(program, category, tracepoint).map_err(|e| chain(&e))?;
+        }
+        Attach::Behind(calls) => {
+            let program: &mut TracePoint = program.try_into().map_err(|e| chain(&e))?;
+            program.load().map_err(|e| chain(&e))?;
+            links.attach_behind(program, calls).map_err(|e| chain(&e))?;
         }
         Attach::Fexit(function) => {
             let program: &mut FExit = program.try_into().map_err(|e| chain(&e))?;
             program.load(function, btf).map_err(|e| chain(&e))?;
             program.attach().map_err(|e| chain(&e))?;
+        }
+        // Where it belongs only a container will tell.
+        Attach::Uprobe(_) => {
+            let program: &mut UProbe = program.try_into().map_err(|e| chain(&e))?;
+            program.load().map_err(|e| chain(&e))?;
         }
     }
     Ok(())
@@ -161,8 +181,9 @@ fn unload(ebpf: &mut Ebpf, Program { name, attach }: &Program) -> Result<(), Pro
     let Some(program) = ebpf.program_mut(name) else { return Ok(()) };
     match attach {
         Attach::TpBtf(_) => <&mut BtfTracePoint>::try_from(program)?.unload(),
-        Attach::Tracepoint(..) => <&mut TracePoint>::try_from(program)?.unload(),
+        Attach::Tracepoint(..) | Attach::Behind(_) => <&mut TracePoint>::try_from(program)?.unload(),
         Attach::Fexit(_) => <&mut FExit>::try_from(program)?.unload(),
+        Attach::Uprobe(_) => <&mut UProbe>::try_from(program)?.unload(),
     }
 }
 

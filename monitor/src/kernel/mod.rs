@@ -9,5 +9,7 @@ mod object;
 pub mod offsets;
 pub mod programs;
 pub mod rings;
+mod tracepoints;
+pub mod uprobes;
 
 pub use object::OBJECT;

@@ -18,6 +18,10 @@ pub enum OffsetsError {
 
 /// What the programs are told about the kernel that they run on.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "traits of a kernel that have nothing to do with each other"
+)]
 pub struct Layout {
     /// By the number of [`Offset`].
     pub offsets: [u32; OFFSETS],
@@ -27,7 +31,12 @@ pub struct Layout {
     pub task_is_typed: bool,
     /// `sched_process_exit` passes whether the process ends with the task.
     pub group_dead_is_told: bool,
+    /// The kernel has `bpf_task_pt_regs`: a task's registers are to be had where no hook hands them over.
+    pub registers_are_to_be_had: bool,
 }
+
+/// Members that a kernel may lack without anything being lost: it has no IPv6 then.
+const DISPENSABLE: [Offset; 1] = [Offset::SockAddress6];
 
 /// Structure and member path of each offset that is a plain member.
 const MEMBERS: &[(Offset, &str, &str)] = &[
@@ -41,6 +50,7 @@ const MEMBERS: &[(Offset, &str, &str)] = &[
     (Offset::TaskExitCode, "task_struct", "exit_code"),
     (Offset::TaskStatus, "task_struct", "thread_info.status"),
     (Offset::SignalTgid, "signal_struct", "pids[1]"),
+    (Offset::SignalFlags, "signal_struct", "flags"),
     (Offset::SignalLive, "signal_struct", "live.counter"),
     (Offset::PidLevel, "pid", "level"),
     (Offset::PidNumbers, "pid", "numbers"),
@@ -53,6 +63,12 @@ const MEMBERS: &[(Offset, &str, &str)] = &[
     (Offset::BprmFilename, "linux_binprm", "filename"),
     (Offset::BprmInterp, "linux_binprm", "interp"),
     (Offset::SiginfoCode, "kernel_siginfo", "si_code"),
+    (Offset::SiginfoSyscall, "kernel_siginfo", "_sifields._sigsys._syscall"),
+    (Offset::SockProtocol, "sock", "sk_protocol"),
+    (Offset::SockFamily, "sock", "__sk_common.skc_family"),
+    (Offset::SockPort, "sock", "__sk_common.skc_num"),
+    (Offset::SockAddress, "sock", "__sk_common.skc_rcv_saddr"),
+    (Offset::SockAddress6, "sock", "__sk_common.skc_v6_rcv_saddr"),
     (Offset::MmArgStart, "mm_struct", "arg_start"),
     (Offset::MmArgEnd, "mm_struct", "arg_end"),
     (Offset::MemcgMax, "mem_cgroup", "memory.max"),
@@ -94,15 +110,17 @@ impl Layout {
             offsets,
             victim_is_task: victim.is_none_or(is_pointer),
             task_is_typed,
+            registers_are_to_be_had: offers(&types, "BPF_FUNC_task_pt_regs"),
             // (void *, struct task_struct *, bool)
             group_dead_is_told: exit.is_some_and(|all| all.len() > 2),
         })
     }
 
-    /// Offsets that this kernel does not have.
+    /// Offsets that this kernel does not have and should.
     pub fn missing(&self) -> Vec<&'static str> {
         MEMBERS
             .iter()
+            .filter(|(which, ..)| !DISPENSABLE.contains(which))
             .filter(|(which, ..)| self.offsets.get(*which as usize).is_none_or(|&o| o == UNKNOWN))
             .map(|(_, _, path)| *path)
             .collect()

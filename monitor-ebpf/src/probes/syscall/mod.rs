@@ -1,4 +1,4 @@
-//! Failing execs, telling opens and TLS refusals, read when the system call returns.
+//! Failing execs, telling opens, TLS refusals and refused calls, read when the system call returns.
 //!
 //! At entry the page of a path may not be mapped yet and reads empty; at the return the kernel has touched it, and the
 //! arguments are still in the saved registers. There are several ways to be there; user space chooses one:
@@ -7,6 +7,7 @@
 
 mod exec;
 mod open;
+mod refused;
 mod tls;
 
 use aya_ebpf::{
@@ -21,6 +22,8 @@ use crate::{
 };
 use exec::failed as exec_failed;
 use open::{Flags, opened};
+use refused::refused;
+pub(super) use refused::thread_ended;
 use tls::wrote;
 
 /// The two entry points of one call. To find its registers has a price: it is paid when they are needed.
@@ -97,5 +100,20 @@ pub(crate) fn sock_send_length(ctx: BtfTracePointContext) -> i32 {
     if call.number() == arch::WRITE && !task::in_compat_syscall(task::current()) {
         wrote(&call);
     }
+    0
+}
+
+/// One program behind each watched call: attached to the tracepoints of all of them.
+#[tracepoint]
+pub(crate) fn sys_exit_refused(_: TracePointContext) -> u32 {
+    refused(&Syscall::current());
+    0
+}
+
+/// Refused calls alone, behind every call of the host: the result is looked at first.
+#[btf_tracepoint(function = "sys_exit")]
+pub(crate) fn sys_exit_any_refused(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: the tracepoint's prototype is (struct pt_regs *regs, long ret).
+    refused(&unsafe { Syscall::returning(ctx.arg(0), ctx.arg(1)) });
     0
 }
