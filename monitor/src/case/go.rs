@@ -2,7 +2,7 @@
 
 use monitor_common::path::PathClass;
 
-use super::Case;
+use super::{Case, Process};
 use crate::model::{
     event::{Event, EventKind},
     time::BootNs,
@@ -27,6 +27,19 @@ impl Case {
             .filter(|go| go.started_at <= at && go.ended_at.is_none_or(|ended_at| ended_at >= at))
     }
 
+    /// Go's runtime runs in it. Of one that gomon did not see start only the container's first process is known.
+    pub fn is_go(&self, process: &Process) -> bool {
+        let is_known_by_file = process.program.is_none() && self.is_init(process) && self.go().is_some();
+        process.go_started.is_some() || is_known_by_file
+    }
+
+    /// Where the toolchain has time-zone data of its own: a program that was built in the same image finds it there.
+    pub fn zone_archive(&self) -> String {
+        let named = self.config.get().and_then(|config| config.env.get("GOROOT"));
+        let root = named.map_or("/usr/local/go", |root| root.trim_end_matches('/'));
+        format!("{root}/lib/time/zoneinfo.zip")
+    }
+
     pub(super) fn follow_go(&mut self, event: &Event) {
         let pid = event.task.pid;
         match &event.kind {
@@ -44,6 +57,9 @@ impl Case {
             | EventKind::SignalSent { .. }
             | EventKind::SignalDelivered { .. }
             | EventKind::TlsRefused { .. }
+            | EventKind::SyscallRefused { .. }
+            | EventKind::Listening { .. }
+            | EventKind::DlopenFailed { .. }
             | EventKind::Flooded { .. }
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => {}

@@ -1,15 +1,30 @@
 //! One run of a container as patterns see it: its processes and its facts. Pure values with a limit each.
 
+mod departures;
 mod ending;
 mod go;
 mod process;
+mod questions;
+mod seen;
+mod surroundings;
+mod throttling;
+mod trust;
+mod zombies;
 
 use std::collections::BTreeMap;
 
 pub use go::GoProgram;
-pub use process::{
-    ExecFailure, ExitSeen, LOADER_EXIT, LibrarySearch, OomSeen, OpenSeen, Process, Program, SignalSeen,
+pub use process::{LOADER_EXIT, Process};
+use questions::Timetable;
+pub use questions::{CERTIFICATE_NS, ZOMBIE_NS, is_for_writing, parent, writes_to_files};
+pub use seen::{
+    DlopenSeen, ExecFailure, ExitSeen, LibrarySearch, ListenSeen, OomSeen, OpenSeen, Program, RefusedSeen,
+    SignalSeen,
 };
+pub use surroundings::{Departed, FailedVisit, Surroundings};
+pub use throttling::Throttling;
+pub use trust::{PemAnswer, TrustRead};
+pub use zombies::Zombie;
 
 use crate::model::{
     container::{Identity, Run},
@@ -57,8 +72,11 @@ pub struct Case {
     /// With the time when it was read.
     pub runtime_state: Option<(BootNs, RuntimeState)>,
     files: BTreeMap<String, Known<FileFact>>,
-    /// Files that were asked for and have not been looked at yet, and when.
-    asked: BTreeMap<String, BootNs>,
+    /// Questions that were asked and not answered yet, and when.
+    asked: BTreeMap<Want, BootNs>,
+    /// What was learned of the container beside its own files and processes, and what its processes left behind.
+    pub surroundings: Surroundings,
+    timetable: Timetable,
     /// By process id in the host's pid namespace.
     processes: BTreeMap<u32, Process>,
     /// Processes that were forgotten although something had happened to them.
@@ -93,6 +111,8 @@ impl Case {
             runtime_state: None,
             files: BTreeMap::new(),
             asked: BTreeMap::new(),
+            surroundings: Surroundings::default(),
+            timetable: Timetable::default(),
             processes: BTreeMap::new(),
             processes_dropped: 0,
             kept_back: 0,
@@ -185,7 +205,12 @@ impl Case {
 
     /// The file at `path` was asked for, and the answer may still come.
     pub fn is_awaited(&self, path: &str) -> bool {
-        self.asked.get(path).is_some_and(|at| self.now.since(*at) < ANSWER_NS)
+        self.awaits(&Want::File(path.to_owned()))
+    }
+
+    /// It was asked, and the answer may still come.
+    pub fn awaits(&self, want: &Want) -> bool {
+        self.asked.get(want).is_some_and(|at| self.now.since(*at) < ANSWER_NS)
     }
 
     /// When time alone changes what the patterns see: a failed exec begins to count, an answer is given up.
@@ -194,7 +219,7 @@ impl Case {
         let execs = self.processes().filter(|process| process.exit.is_none()).flat_map(|process| {
             process.exec_failures.iter().map(move |failure| settled_at(process, failure))
         });
-        execs.chain(answers).filter(|due| *due > self.now).min()
+        execs.chain(answers).chain(self.timetable.due()).filter(|due| *due > self.now).min()
     }
 
     /// Takes one fact.
@@ -202,23 +227,42 @@ impl Case {
         self.now = self.now.max(at);
         match fact {
             Fact::Identity(identity) => self.identity = identity,
-            Fact::Config(config) => self.config = config,
+            Fact::Config(config) => {
+                self.config = config;
+                self.plan_looks(at);
+            }
             Fact::Entrypoint(entrypoint) => self.entrypoint = entrypoint,
             Fact::Libc(libc) => self.libc = libc,
             Fact::TrustStore(store) => self.trust_store = store,
             Fact::Passwd(passwd) => self.passwd = passwd,
             Fact::RuntimeState(state) => self.runtime_state = Some((at, state)),
             Fact::File { path, file } => {
-                self.asked.remove(&path);
+                let want = Want::File(path);
+                self.asked.remove(&want);
+                let Want::File(path) = want else { return };
                 if self.files.len() < MAX_FILES || self.files.contains_key(&path) {
                     self.files.insert(path, file);
+                }
+                self.forget_ordinary_ends();
+            }
+            Fact::Processes(table) => {
+                self.asked.remove(&Want::Processes);
+                self.looked_at_processes(at, table);
+            }
+            Fact::Image(_)
+            | Fact::Pem { .. }
+            | Fact::Linked { .. }
+            | Fact::Cpu(_)
+            | Fact::DlopenWatched(_) => {
+                if let Some(want) = self.surroundings.learn(at, fact) {
+                    self.asked.remove(&want);
                 }
             }
         }
     }
 
-    /// Takes one event; the question that it raises.
-    pub fn happen(&mut self, event: &Event) -> Option<Want> {
+    /// Takes one event; the questions that it raises.
+    pub fn happen(&mut self, event: &Event) -> Vec<Want> {
         self.now = self.now.max(event.at);
         self.events += 1;
         self.follow_go(event);
@@ -238,22 +282,25 @@ impl Case {
             | EventKind::Exec { .. }
             | EventKind::Open { .. }
             | EventKind::SignalDelivered { .. }
+            | EventKind::SyscallRefused { .. }
+            | EventKind::Listening { .. }
+            | EventKind::DlopenFailed { .. }
             | EventKind::TlsRefused { .. } => self.process_mut(event.task.pid, event.at).happened(event),
-            EventKind::Exit { code, .. } => {
-                let process = self.process_mut(event.task.pid, event.at);
-                process.happened(event);
-                // A stage of the runtime that fails before anything was executed is a start that failed.
-                let is_start = process.is_runtime_stage() && *code != 0;
-                let is_notable = process.is_notable();
-                if !is_notable && (!is_start || !self.executed.is_empty()) {
-                    self.processes.remove(&event.task.pid);
-                }
+            EventKind::Exit { .. } => {
+                self.process_mut(event.task.pid, event.at).happened(event);
             }
         }
-        let want = self.question(event)?;
-        let Want::File(path) = &want;
-        self.asked.insert(path.clone(), event.at);
-        Some(want)
+        self.follow_trust(event);
+        let wants = self.questions(event);
+        if matches!(event.kind, EventKind::Exit { .. }) {
+            self.depart(event);
+        }
+        wants
+    }
+
+    /// What was executed in this run, and when last, in no order.
+    pub fn executed(&self) -> impl Iterator<Item = (&str, BootNs)> {
+        self.executed.iter().map(|(path, at)| (path.as_str(), *at))
     }
 
     /// What was executed, and by whose descendants.
@@ -267,6 +314,9 @@ impl Case {
             | EventKind::SignalSent { .. }
             | EventKind::SignalDelivered { .. }
             | EventKind::TlsRefused { .. }
+            | EventKind::SyscallRefused { .. }
+            | EventKind::Listening { .. }
+            | EventKind::DlopenFailed { .. }
             | EventKind::Flooded { .. }
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => return,
@@ -280,28 +330,6 @@ impl Case {
         if parent.is_some_and(|parent| self.is_from_outside(parent)) {
             self.process_mut(event.task.pid, event.at).descends_from_outside = true;
         }
-    }
-
-    /// The file of a failed exec, and a program that its loader gave up, are asked for once, unless birth already told
-    /// about them.
-    fn question(&self, event: &Event) -> Option<Want> {
-        let path = match &event.kind {
-            EventKind::ExecFailed { path, .. } => path,
-            EventKind::Exit { .. } => self.processes.get(&event.task.pid)?.given_up_by_loader()?,
-            EventKind::Exec { .. }
-            | EventKind::Open { .. }
-            | EventKind::OomKill { .. }
-            | EventKind::SignalSent { .. }
-            | EventKind::SignalDelivered { .. }
-            | EventKind::TlsRefused { .. }
-            | EventKind::Flooded { .. }
-            | EventKind::CgroupMade { .. }
-            | EventKind::CgroupRemoved { .. } => return None,
-        };
-        let known =
-            self.file(path).is_some() || self.files.contains_key(path) || self.asked.contains_key(path);
-        let has_room = self.files.len() + self.asked.len() < MAX_FILES;
-        (path.starts_with('/') && !known && has_room).then(|| Want::File(path.clone()))
     }
 
     fn process_mut(&mut self, pid: u32, at: BootNs) -> &mut Process {
@@ -331,3 +359,6 @@ fn settled_at(process: &Process, failure: &ExecFailure) -> BootNs {
     let settle_ns = if process.is_runtime_stage() { START_SETTLE_NS } else { SEARCH_SETTLE_NS };
     BootNs(failure.at.0 + settle_ns)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,20 +4,29 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use monitor_common::path::PathClass;
 
-use super::Case;
+use super::{
+    Case,
+    seen::{
+        DlopenSeen, ExecFailure, ExitSeen, LibrarySearch, ListenSeen, OomSeen, OpenSeen, Program,
+        RefusedSeen, SignalSeen,
+    },
+};
 use crate::model::{
-    container::CgroupId,
     errno::Errno,
-    event::{Disposition, Event, EventKind, SignalOutcome, Task},
+    event::{Event, EventKind, Task},
     signal::Signal,
-    time::BootNs,
+    time::{BootNs, SECOND},
 };
 
 /// Entries that each list of a process keeps; the first ones matter most.
 const MAX_ENTRIES: usize = 48;
+/// Successful opens of trust stores among them: a store of many files must leave room for what goes wrong later.
+const MAX_TRUST_OPENS: usize = 8;
 /// Libraries whose search a process remembers.
 const MAX_LIBRARIES: usize = 64;
 
+/// From the exec to the end of a program that its loader gives up.
+const LOADER_TAKES_NS: u64 = SECOND;
 /// The exit code of both dynamic loaders when a library is missing.
 pub const LOADER_EXIT: i32 = 127;
 
@@ -47,97 +56,16 @@ pub struct Process {
     pub signals: Vec<SignalSeen>,
     /// It refused a TLS server's certificate.
     pub tls_refused: Option<BootNs>,
+    /// Watched system calls that it was refused.
+    pub refused: Vec<RefusedSeen>,
+    pub listening: Vec<ListenSeen>,
+    pub dlopens: Vec<DlopenSeen>,
     pub oom: Option<OomSeen>,
     pub exit: Option<ExitSeen>,
     /// Entries that a full list had no room for.
     pub dropped: u64,
     /// Bit mask by the number of [`PathClass`]: at least one open of that class succeeded.
     opened_classes: u32,
-}
-
-/// A successful exec.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
-    pub at: BootNs,
-    pub path: String,
-    pub interpreter: String,
-    /// The runtime itself started it: the container's command, or a command from outside (`docker exec`, a health
-    /// check).
-    pub by_runtime: bool,
-}
-
-/// A failed exec.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExecFailure {
-    pub at: BootNs,
-    pub errno: Errno,
-    pub path: String,
-    pub argv0: String,
-    /// The name of the task that tried.
-    pub comm: Arc<str>,
-}
-
-/// All opens of one shared library name.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LibrarySearch {
-    pub first_at: BootNs,
-    pub last_at: BootNs,
-    pub failed: u32,
-    /// The first candidate that is there and could not be opened (not ENOENT), and why.
-    pub refused: Option<(String, Errno)>,
-    /// Where it was found in the end.
-    pub opened: Option<String>,
-}
-
-/// A telling open of another class.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenSeen {
-    pub at: BootNs,
-    pub path: String,
-    pub class: PathClass,
-    pub result: Result<i32, Errno>,
-    pub flags: u32,
-}
-
-/// A signal sent to the process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignalSeen {
-    pub at: BootNs,
-    pub signal: Signal,
-    /// `si_code`.
-    pub code: i32,
-    pub sender: Task,
-    pub sender_cgroup: CgroupId,
-    pub outcome: SignalOutcome,
-    /// What the target did with it, once it was delivered.
-    pub delivered: Option<(BootNs, Disposition)>,
-}
-
-/// The kernel chose it as OOM victim.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OomSeen {
-    pub at: BootNs,
-    /// The task that asked for memory.
-    pub allocator: Task,
-    pub anon_pages: Option<u64>,
-    pub file_pages: Option<u64>,
-    pub shmem_pages: Option<u64>,
-    pub limit_pages: Option<u64>,
-}
-
-/// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExitSeen {
-    pub at: BootNs,
-    pub code: i32,
-    pub signal: Option<Signal>,
-}
-
-impl ExitSeen {
-    /// The exit code as a shell and `docker ps` show it: 128 plus the signal's number after a kill.
-    pub fn shell_code(&self) -> i32 {
-        self.signal.map_or(self.code, |signal| 128 + signal.0)
-    }
 }
 
 impl Process {
@@ -156,6 +84,9 @@ impl Process {
             go_started: None,
             signals: Vec::new(),
             tls_refused: None,
+            refused: Vec::new(),
+            listening: Vec::new(),
+            dlopens: Vec::new(),
             oom: None,
             exit: None,
             dropped: 0,
@@ -185,8 +116,52 @@ impl Process {
             || !self.exec_failures.is_empty()
             || self.oom.is_some()
             || self.tls_refused.is_some()
-            || self.signals.iter().any(|seen| seen.signal == Signal::TERM)
-            || self.missed_a_file() && self.exit.is_none_or(|exit| exit.shell_code() != 0)
+            || self.signals.iter().any(|seen| matches!(seen.signal, Signal::TERM | Signal::SYS))
+            || !(self.refused.is_empty() && self.listening.is_empty() && self.dlopens.is_empty())
+            || self.go_started.is_some() && self.is_notable_go()
+            || self.exit.is_none_or(|exit| exit.shell_code() != 0)
+                && (self.missed_a_file() || self.has_opened(PathClass::Certificate))
+            || self.gave_up_before_main().is_some()
+    }
+
+    /// Nothing but the way it ended says that anything was wrong with it.
+    pub(super) fn is_notable_by_its_end_alone(&self) -> bool {
+        self.ns_pid != 1
+            && self.exec_failures.is_empty()
+            && self.oom.is_none()
+            && self.tls_refused.is_none()
+            && self.signals.is_empty()
+            && self.refused.is_empty()
+            && self.listening.is_empty()
+            && self.dlopens.is_empty()
+            && !self.missed_a_file()
+    }
+
+    /// A Go program may look for these files and go on without them.
+    fn is_notable_go(&self) -> bool {
+        let is_telling = |open: &OpenSeen| match open.class {
+            PathClass::OsRelease | PathClass::UserDatabase => true,
+            PathClass::Other | PathClass::Resolver | PathClass::TimeZone | PathClass::Temporary => {
+                open.result.is_err()
+            }
+            PathClass::SharedLibrary
+            | PathClass::LoaderCache
+            | PathClass::TrustStore
+            | PathClass::Certificate
+            | PathClass::GoRuntimeStart => false,
+        };
+        let ended_badly = self.exit.is_some_and(|exit| {
+            exit.signal == Some(Signal::KILL) || exit.code == 2 && exit.at.since(self.first_seen) < SECOND
+        });
+        ended_badly || self.opens.iter().any(is_telling)
+    }
+
+    /// The file that was mapped, if the program ended as one that its loader gives up for symbols or their versions:
+    /// code 1 or 127, soon, and neither a failed search nor the Go runtime.
+    pub fn gave_up_before_main(&self) -> Option<&String> {
+        let program = self.program.as_ref().filter(|_| self.go_started.is_none())?;
+        let exit = self.exit.filter(|exit| exit.signal.is_none() && matches!(exit.code, 1 | LOADER_EXIT))?;
+        (exit.at.since(program.at) < LOADER_TAKES_NS).then_some(&program.interpreter)
     }
 
     /// What the runtime's own stages miss on their way is none of the container's doing.
@@ -235,7 +210,7 @@ impl Process {
             EventKind::Exec { path, interpreter, parent_pid } => {
                 self.parent_pid = *parent_pid;
                 let (path, interpreter) = (path.clone(), interpreter.clone());
-                self.starts(Program { at: event.at, path, interpreter, by_runtime });
+                self.starts(Program { at: event.at, path, interpreter, parent_pid: *parent_pid, by_runtime });
             }
             EventKind::Open { path, class, result, flags } => {
                 self.opened(event.at, path, *class, *result, *flags);
@@ -250,6 +225,34 @@ impl Process {
             EventKind::Exit { code, signal, parent_pid, .. } => {
                 self.parent_pid = *parent_pid;
                 self.exit = Some(ExitSeen { at: event.at, code: *code, signal: *signal });
+            }
+            EventKind::SyscallRefused { syscall, result, arguments, about } => {
+                let refused = RefusedSeen {
+                    at: event.at,
+                    syscall: Arc::clone(syscall),
+                    result: *result,
+                    arguments: *arguments,
+                    about: about.clone(),
+                };
+                // The same call for the same reason again says nothing new.
+                let is_known =
+                    self.refused.iter().any(|known| RefusedSeen { at: event.at, ..known.clone() } == refused);
+                if !is_known {
+                    self.dropped += push(&mut self.refused, refused);
+                }
+            }
+            EventKind::Listening { address } => {
+                let listens = ListenSeen { at: event.at, address: *address };
+                self.dropped += push(&mut self.listening, listens);
+            }
+            EventKind::DlopenFailed { name, flags } => {
+                if let Some(known) = self.dlopens.iter_mut().find(|known| known.name == *name) {
+                    known.last_at = event.at;
+                } else {
+                    let (at, name) = (event.at, name.clone());
+                    let failed = DlopenSeen { at, last_at: at, name, flags: *flags };
+                    self.dropped += push(&mut self.dlopens, failed);
+                }
             }
             EventKind::OomKill { .. }
             | EventKind::SignalSent { .. }
@@ -266,6 +269,9 @@ impl Process {
         self.signals.clear();
         self.libraries.clear();
         self.opens.clear();
+        self.refused.clear();
+        self.listening.clear();
+        self.dlopens.clear();
         self.opened_classes = 0;
         self.go_started = None;
         self.program = Some(program);
@@ -319,7 +325,11 @@ impl Process {
             self.opened_classes |= 1 << class as u32;
         }
         let is_known = |seen: &OpenSeen| seen.path == path && seen.result.is_err() == is_failure;
-        if !self.opens.iter().any(is_known) {
+        let is_trust = |seen: &&OpenSeen| seen.class == PathClass::TrustStore && seen.result.is_ok();
+        let is_one_of_many = class == PathClass::TrustStore
+            && !is_failure
+            && self.opens.iter().filter(is_trust).count() >= MAX_TRUST_OPENS;
+        if !is_one_of_many && !self.opens.iter().any(is_known) {
             let seen = OpenSeen { at, path: path.to_owned(), class, result, flags };
             let dropped = push(&mut self.opens, seen);
             self.dropped += if is_failure { dropped } else { 0 };
@@ -332,7 +342,9 @@ impl Process {
     }
 
     pub(super) fn signalled(&mut self, target: &Task, event: &Event) {
-        let EventKind::SignalSent { signal, code, sender_cgroup, outcome, .. } = &event.kind else { return };
+        let EventKind::SignalSent { signal, code, sender_cgroup, outcome, syscall, .. } = &event.kind else {
+            return;
+        };
         self.identify(target);
         let seen = SignalSeen {
             at: event.at,
@@ -341,10 +353,18 @@ impl Process {
             sender: event.task.clone(),
             sender_cgroup: *sender_cgroup,
             outcome: *outcome,
+            syscall: *syscall,
             delivered: None,
         };
+        // A filter's handler may answer the same call again and again.
+        let is_known = |known: &SignalSeen| known.signal == Signal::SYS && known.syscall == seen.syscall;
+        if *signal == Signal::SYS && self.signals.iter().any(is_known) {
+            return;
+        }
         // A program may use a signal as its clock; what ends it must still find room.
-        if !matches!(*signal, Signal::TERM | Signal::KILL) && self.signals.len() >= MAX_ENTRIES / 2 {
+        if !matches!(*signal, Signal::TERM | Signal::KILL | Signal::SYS)
+            && self.signals.len() >= MAX_ENTRIES / 2
+        {
             return;
         }
         self.dropped += push(&mut self.signals, seen);

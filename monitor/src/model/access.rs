@@ -11,6 +11,9 @@ pub const EXECUTE: u32 = 1;
 pub const CAP_DAC_OVERRIDE: u64 = 1 << 1;
 pub const CAP_DAC_READ_SEARCH: u64 = 1 << 2;
 
+/// The fourteen that Docker grants by default (`oci/caps/defaults.go` of moby).
+pub const DOCKER_CAPS: u64 = 0xa804_25fb;
+
 /// The credentials of a container's first process, as its own user namespace numbers them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct User {

@@ -70,6 +70,11 @@ pub struct Libraries {
     pub rejected: Vec<RejectedLibrary>,
     /// Symbol versions that a found library does not define. glibc ends the program for each; musl ignores versions.
     pub unmet: Vec<UnmetVersion>,
+    /// Symbols of a program that was linked against glibc and that musl loads, which neither musl nor a library defines;
+    /// musl ends the program for each. At most 32, sorted. Empty also where a symbol table could not be read, a library is
+    /// missing or others are preloaded: that there are none supports no claim.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unresolved: Vec<UnresolvedSymbol>,
 }
 
 /// A library that no search path has.
@@ -106,6 +111,14 @@ pub struct UnmetVersion {
     pub wanted_by: String,
 }
 
+/// A symbol that musl's loader cannot relocate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnresolvedSymbol {
+    pub symbol: String,
+    /// The file that refers to it.
+    pub wanted_by: String,
+}
+
 /// The first line of a script.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
@@ -130,4 +143,36 @@ pub struct GoBuild {
     pub settings: BTreeMap<String, String>,
     /// Module paths of the dependencies.
     pub dependencies: Vec<String>,
+}
+
+impl GoBuild {
+    /// Major and minor number of the Go release, such as 1 and 27 of `go1.27.3`; `None` where the version names none.
+    #[must_use]
+    pub fn release(&self) -> Option<(u32, u32)> {
+        let version = self.version.split_ascii_whitespace().find_map(|word| word.strip_prefix("go"))?;
+        let mut numbers = version.split(|c: char| !c.is_ascii_digit());
+        Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    }
+
+    /// A module that it was built with.
+    #[must_use]
+    pub fn depends_on(&self, module: &str) -> bool {
+        self.dependencies.iter().any(|dependency| dependency == module)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_release_is_read_from_every_form_of_version() {
+        let release = |version: &str| GoBuild { version: version.into(), ..GoBuild::default() }.release();
+        assert_eq!(release("go1.27.3"), Some((1, 27)));
+        assert_eq!(release("go1.21rc2"), Some((1, 21)));
+        assert_eq!(release("go1.22.1 X:nocoverageredesign"), Some((1, 22)));
+        assert_eq!(release("devel go1.26-7a1b2c3d Mon Jan 5"), Some((1, 26)));
+        assert_eq!(release("devel +7a1b2c3d"), None);
+        assert_eq!(release(""), None);
+    }
 }

@@ -76,6 +76,8 @@ pub enum Source {
     Config,
     /// What the container runtime says (exit code, OOM flag).
     Runtime,
+    /// Procfs and cgroupfs: running processes, throttling.
+    Procfs,
 }
 
 impl Source {
@@ -86,6 +88,7 @@ impl Source {
             Self::Files => "files",
             Self::Config => "config",
             Self::Runtime => "runtime",
+            Self::Procfs => "procfs",
         }
     }
 }
@@ -133,6 +136,9 @@ pub struct Diagnosis {
     pub last_seen: BootNs,
     /// How often it occurred; a crash loop is one diagnosis with a count.
     pub count: u64,
+    /// The pattern of another diagnosis of this container that brought this one about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consequence_of: Option<String>,
 }
 
 /// What gomon can say about a container as a whole.

@@ -30,6 +30,8 @@ impl Errno {
     pub const ENOSYS: Self = Self(38);
     pub const ELOOP: Self = Self(40);
     pub const ELIBBAD: Self = Self(80);
+    pub const EADDRINUSE: Self = Self(98);
+    pub const EADDRNOTAVAIL: Self = Self(99);
 
     /// The symbolic name, or `errno N` for a value that gomon has no name for.
     #[must_use]
@@ -55,6 +57,8 @@ impl Errno {
             Self::ENOSYS => "ENOSYS",
             Self::ELOOP => "ELOOP",
             Self::ELIBBAD => "ELIBBAD",
+            Self::EADDRINUSE => "EADDRINUSE",
+            Self::EADDRNOTAVAIL => "EADDRNOTAVAIL",
             Self(_) => return None,
         })
     }

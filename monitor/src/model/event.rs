@@ -1,5 +1,6 @@
 //! What the kernel saw, decoded: one value an occurrence. Strings are lossy UTF-8 and not yet inert.
 
+use core::net::SocketAddr;
 use std::sync::Arc;
 
 use monitor_common::{path::PathClass, probe::Probe};
@@ -65,6 +66,9 @@ pub enum EventKind {
         /// The sender's cgroup; differs from the event's where the signal came from outside.
         sender_cgroup: CgroupId,
         outcome: SignalOutcome,
+        /// Of a SIGSYS by seccomp: the number of the system call.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        syscall: Option<u32>,
     },
     /// A signal reached its target (`signal_deliver`).
     SignalDelivered { signal: Signal, code: i32, disposition: Disposition },
@@ -72,6 +76,19 @@ pub enum EventKind {
     Exit { code: i32, signal: Option<Signal>, core_dumped: bool, parent_pid: u32 },
     /// A TLS client refused the server's certificate.
     TlsRefused { fd: u32 },
+    /// A watched system call failed with an errno of a refusal, or cost the calling thread its life.
+    SyscallRefused {
+        /// As in syscalls(2).
+        syscall: Arc<str>,
+        result: Refusal,
+        /// The first three arguments.
+        arguments: [u64; 3],
+        about: Option<RefusedAbout>,
+    },
+    /// A TCP socket began to listen.
+    Listening { address: SocketAddr },
+    /// dlopen(3) or dlmopen(3) returned NULL.
+    DlopenFailed { name: String, flags: u32 },
     /// The container makes more events of a probe than gomon takes in from one: for a while the kernel keeps them back.
     Flooded { probe: String },
     /// A cgroup directory was made, with its path below the hierarchy's mount.
@@ -99,6 +116,9 @@ impl EventKind {
             Self::SignalDelivered { .. } => Probe::SignalDelivered,
             Self::Exit { .. } => Probe::Exit,
             Self::TlsRefused { .. } => Probe::TlsAlert,
+            Self::SyscallRefused { .. } => Probe::SyscallRefused,
+            Self::Listening { .. } => Probe::Listening,
+            Self::DlopenFailed { .. } => Probe::DlopenFailed,
             Self::Flooded { .. } => Probe::Flood,
             Self::CgroupMade { .. } => Probe::CgroupMade,
             Self::CgroupRemoved { .. } => Probe::CgroupRemoved,
@@ -125,4 +145,21 @@ pub enum Disposition {
     Default,
     Ignored,
     Handler,
+}
+
+/// What a refused system call came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    Errno(Errno),
+    /// A seccomp filter ended the calling thread.
+    ThreadKilled,
+}
+
+/// What a refused system call was about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedAbout {
+    Path(String),
+    Address(SocketAddr),
 }

@@ -1,14 +1,23 @@
 //! What inspection can learn about a container. Unknown is not absent: it says why nobody knows.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
 pub use super::binary::{
     Content, Elf, GoBuild, Interpreter, Libraries, MissingLibrary, RejectedLibrary, Script, UnmetVersion,
-    VersionNeed,
+    UnresolvedSymbol, VersionNeed,
 };
-use super::container::Identity;
+use super::{
+    container::Identity,
+    image::ImageConfig,
+    living::{CpuStat, ProcessTable},
+    pem::Pem,
+    seccomp::SeccompDenials,
+};
 
 /// A fact that may not have been established.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +67,25 @@ pub enum Fact {
     Passwd(Known<Passwd>),
     /// What the runtime keeps about a container's last exit.
     RuntimeState(RuntimeState),
+    Image(Known<ImageConfig>),
+    /// A file with certificates or a private key, by its absolute path inside the container.
+    Pem {
+        path: String,
+        pem: Known<Pem>,
+    },
+    /// Which of [`LINKED_PACKAGES`] the Go program at this path contains.
+    Linked {
+        path: String,
+        packages: Known<BTreeSet<String>>,
+    },
+    Processes(Known<ProcessTable>),
+    Cpu(Known<CpuStat>),
+    /// Failing calls of dlopen(3) are seen; `Is(false)`: what the container starts with is no Go program that can make one.
+    DlopenWatched(Known<bool>),
 }
+
+/// Go packages whose presence in a program decides a pattern.
+pub const LINKED_PACKAGES: [&str; 2] = ["net/http/pprof", "time/tzdata"];
 
 impl Fact {
     /// Nobody could establish it.
@@ -70,7 +97,12 @@ impl Fact {
             | Self::File { file: Known::Unknown(_), .. }
             | Self::Libc(Known::Unknown(_))
             | Self::TrustStore(Known::Unknown(_))
-            | Self::Passwd(Known::Unknown(_)) => true,
+            | Self::Passwd(Known::Unknown(_))
+            | Self::Pem { pem: Known::Unknown(_), .. }
+            | Self::Linked { packages: Known::Unknown(_), .. }
+            | Self::Processes(Known::Unknown(_))
+            | Self::Cpu(Known::Unknown(_))
+            | Self::DlopenWatched(Known::Unknown(_)) => true,
             Self::Identity(_)
             | Self::Config(Known::Is(_))
             | Self::Entrypoint(Known::Is(_))
@@ -78,17 +110,32 @@ impl Fact {
             | Self::Libc(Known::Is(_))
             | Self::TrustStore(Known::Is(_))
             | Self::Passwd(Known::Is(_))
+            // Only Docker tells it.
+            | Self::Image(_)
+            | Self::Pem { .. }
+            | Self::Linked { .. }
+            | Self::Processes(Known::Is(_))
+            | Self::Cpu(Known::Is(_))
+            | Self::DlopenWatched(Known::Is(_))
             | Self::RuntimeState(_) => false,
         }
     }
 }
 
 /// A question to the inspector. Facts that are gathered at birth are never asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Want {
     /// The file at this absolute path inside the container.
     File(String),
+    /// The certificates and the key in the file at this absolute path.
+    Pem(String),
+    /// Which of [`LINKED_PACKAGES`] the Go program at this absolute path contains.
+    Linked(String),
+    /// The processes of the container now.
+    Processes,
+    /// How often its CPU quota ran out until now.
+    Cpu,
 }
 
 /// The parts of an OCI runtime configuration (config.json) that patterns rest on.
@@ -114,10 +161,29 @@ pub struct Config {
     pub mounts: Vec<Mount>,
     /// `linux.resources.memory.limit`.
     pub memory_limit_bytes: Option<u64>,
+    /// `linux.resources.cpu`: quota and period in microseconds, where there is a quota.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_quota: Option<CpuQuota>,
+    /// `linux.maskedPaths`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub masked_paths: Vec<String>,
+    /// What its seccomp profile refuses; `None` where nobody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seccomp_denials: Option<SeccompDenials>,
+    /// `process.apparmorProfile` or `process.selinuxLabel`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_label: Option<String>,
     /// `linux.uidMappings` is not empty.
     pub user_namespace: bool,
     /// The container has a pid namespace of its own.
     pub own_pid_namespace: bool,
+}
+
+/// `linux.resources.cpu.quota` and `period`, cgroups(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuQuota {
+    pub quota_us: u64,
+    pub period_us: u64,
 }
 
 /// One entry of `mounts` in config.json.
@@ -255,8 +321,16 @@ pub struct CertificateDates {
     pub newest_not_before_s: i64,
     /// How many were past `notAfter` when gomon looked.
     pub expired: u32,
+    /// How many there are; 0 if unknown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub total: u32,
     /// When gomon looked, seconds since the Unix epoch.
     pub looked_s: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What a bundle file or directory offers.
@@ -264,12 +338,19 @@ pub struct CertificateDates {
 #[serde(rename_all = "snake_case")]
 pub enum TrustState {
     Absent,
-    /// There and readable, with this many certificates that parse.
+    /// There and readable, without a byte but white space.
+    Empty,
+    /// There and readable, with this many certificates that parse; 0: it is corrupt, or of another kind.
     Certificates(u32),
     /// The container's user may not read it.
     Unreadable(String),
     /// Could not be established, and why.
     Unknown(String),
+}
+
+impl TrustState {
+    /// Why a directory in a file's place is unreadable.
+    pub const DIRECTORY: &'static str = "it is a directory";
 }
 
 /// /etc/passwd as far as it concerns the container's user.

@@ -38,6 +38,13 @@ impl BootEpoch {
     }
 }
 
+/// The day of a Unix time in UTC, e.g. `2026-03-01`; the epoch's where it is out of range.
+#[must_use]
+pub fn day(unix_s: i64) -> String {
+    let at = Timestamp::from_second(unix_s).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.strftime("%Y-%m-%d").to_string()
+}
+
 /// Milliseconds in nanoseconds.
 pub const MS: u64 = 1_000_000;
 /// Seconds in nanoseconds.
@@ -51,5 +58,6 @@ mod tests {
     fn boot_time_reads_as_utc_with_milliseconds() {
         let epoch = BootEpoch(1_700_000_000_000_000_000);
         assert_eq!(epoch.rfc3339(BootNs(1_250 * MS)), "2023-11-14T22:13:21.250Z");
+        assert_eq!(day(1_700_000_001), "2023-11-14");
     }
 }
