@@ -7,21 +7,20 @@ use serde::Deserialize;
 use super::{
     deadline::Deadline,
     docker::{self, Container, DockerError},
+    environment::environment,
     error_text,
     host::Host,
-    oci::{Bundle, capability_mask, environment},
+    oci::{Bundle, DEFAULT_PERIOD_US, capability_mask, positive, security_label},
     passwd,
     root::ContainerRoot,
     source,
 };
 use crate::model::{
-    access::User,
+    access::{DOCKER_CAPS, User},
     container::ContainerId,
-    fact::{Config, Mount},
+    fact::{Config, CpuQuota, Mount},
+    seccomp::SeccompDenials,
 };
-
-/// Docker's default capabilities (`oci/caps/defaults.go` of moby).
-const DEFAULT_CAPABILITIES: u64 = 0xa804_25fb;
 
 /// `hostconfig.json` beside `config.v2.json`.
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +32,12 @@ struct HostConfig {
     readonly_rootfs: bool,
     security_opt: Option<Vec<String>>,
     memory: i64,
+    /// Billionths of a CPU.
+    nano_cpus: i64,
+    /// Microseconds.
+    cpu_quota: i64,
+    cpu_period: i64,
+    masked_paths: Option<Vec<String>>,
     pid_mode: String,
     tmpfs: Option<BTreeMap<String, String>>,
 }
@@ -88,13 +93,30 @@ fn configuration(container: &Container, host: &HostConfig) -> Config {
         bounding_caps: Some(capabilities(host)),
         no_new_privileges: container.no_new_privileges,
         seccomp: !host.privileged && !unconfined,
+        // What a profile refuses depends on the daemon, which wrote it into the bundle alone.
+        seccomp_denials: (host.privileged || unconfined).then(SeccompDenials::new),
+        security_label: security_label(container.app_armor_profile.clone(), container.process_label.clone()),
+        masked_paths: host.masked_paths.clone().unwrap_or_default(),
         terminal: container.config.tty,
         readonly_root: host.readonly_rootfs,
         mounts: mounts(container, host),
-        memory_limit_bytes: u64::try_from(host.memory).ok().filter(|&limit| limit > 0),
+        memory_limit_bytes: positive(host.memory),
+        cpu_quota: cpu_quota(host),
         own_pid_namespace: host.pid_mode.is_empty() || host.pid_mode == "private",
         ..Config::default()
     }
+}
+
+/// `--cpus`, or `--cpu-quota` and `--cpu-period`.
+fn cpu_quota(host: &HostConfig) -> Option<CpuQuota> {
+    const BILLION: u64 = 1_000_000_000;
+    let of_cpus = |cpus: u64| CpuQuota {
+        quota_us: cpus.saturating_mul(DEFAULT_PERIOD_US) / BILLION,
+        period_us: DEFAULT_PERIOD_US,
+    };
+    let of_quota =
+        |quota_us| CpuQuota { quota_us, period_us: positive(host.cpu_period).unwrap_or(DEFAULT_PERIOD_US) };
+    positive(host.nano_cpus).map(of_cpus).or_else(|| positive(host.cpu_quota).map(of_quota))
 }
 
 fn capabilities(host: &HostConfig) -> u64 {
@@ -104,7 +126,7 @@ fn capabilities(host: &HostConfig) -> u64 {
         return all;
     }
     let dropped = mask(&host.cap_drop);
-    let kept = DEFAULT_CAPABILITIES & !dropped;
+    let kept = DOCKER_CAPS & !dropped;
     // With `--cap-add ALL` what is dropped stays dropped; a single added one wins over `--cap-drop ALL`.
     match mask(&host.cap_add) {
         added if added == all => all & !dropped,
@@ -153,11 +175,29 @@ mod tests {
 
     #[test]
     fn capabilities_add_and_drop_as_docker_does_it() {
-        assert_eq!(caps("{}"), DEFAULT_CAPABILITIES);
+        assert_eq!(caps("{}"), DOCKER_CAPS);
         assert_eq!(caps(r#"{"CapDrop":["ALL"],"CapAdd":["NET_ADMIN"]}"#), 1 << 12);
-        assert_eq!(caps(r#"{"CapDrop":["CAP_CHOWN"],"CapAdd":null}"#), DEFAULT_CAPABILITIES & !1);
+        assert_eq!(caps(r#"{"CapDrop":["CAP_CHOWN"],"CapAdd":null}"#), DOCKER_CAPS & !1);
         assert_eq!(caps(r#"{"Privileged":true}"#), (1 << 41) - 1);
         assert_eq!(caps(r#"{"CapAdd":["ALL"],"CapDrop":["CHOWN"]}"#), (1 << 41) - 2);
+    }
+
+    #[test]
+    fn what_hostconfig_says_of_limits_and_confinement_is_kept_and_the_rest_is_unknown() {
+        let config = |host: &str, container: &str| {
+            let host: HostConfig = serde_json::from_str(host).unwrap();
+            configuration(&serde_json::from_str(container).unwrap(), &host)
+        };
+        let plain = config(r#"{"NanoCpus":500000000,"MaskedPaths":["/proc/kcore"]}"#, "{}");
+        assert_eq!(plain.cpu_quota, Some(CpuQuota { quota_us: 50_000, period_us: 100_000 }));
+        assert_eq!((plain.masked_paths.len(), plain.seccomp, plain.seccomp_denials), (1, true, None));
+        let quota = config(r#"{"CpuQuota":20000,"CpuPeriod":50000}"#, "{}").cpu_quota;
+        assert_eq!(quota, Some(CpuQuota { quota_us: 20_000, period_us: 50_000 }));
+        let open = config(r#"{"Privileged":true}"#, r#"{"AppArmorProfile":"unconfined"}"#);
+        assert_eq!((open.cpu_quota, open.security_label), (None, None));
+        assert_eq!(open.seccomp_denials, Some(SeccompDenials::new()));
+        let confined = config("{}", r#"{"AppArmorProfile":"docker-default"}"#);
+        assert_eq!(confined.security_label.as_deref(), Some("docker-default"));
     }
 
     #[test]

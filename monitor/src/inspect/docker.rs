@@ -53,6 +53,9 @@ pub(super) struct Container {
     restart_count: u64,
     pub(super) mount_points: Option<BTreeMap<String, MountPoint>>,
     pub(super) no_new_privileges: bool,
+    pub(super) app_armor_profile: String,
+    /// That of `SELinux`.
+    pub(super) process_label: String,
     pub(super) hostname_path: String,
     pub(super) hosts_path: String,
     pub(super) resolv_conf_path: String,
@@ -61,7 +64,8 @@ pub(super) struct Container {
     pub(super) data_root: PathBuf,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// The image's configuration with what the container was told otherwise.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub(super) struct ContainerConfig {
     pub(super) image: String,
@@ -69,7 +73,20 @@ pub(super) struct ContainerConfig {
     pub(super) tty: bool,
     pub(super) env: Option<Vec<String>>,
     pub(super) working_dir: String,
-    labels: Option<HashMap<String, String>>,
+    pub(super) labels: Option<HashMap<String, String>>,
+    pub(super) healthcheck: Option<HealthConfig>,
+    /// What `CMD-SHELL` is handed to; without it `/bin/sh -c`.
+    pub(super) shell: Option<Vec<String>>,
+}
+
+/// `HEALTHCHECK` of a Dockerfile.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(super) struct HealthConfig {
+    /// `NONE`, `CMD` or `CMD-SHELL`, and words.
+    pub(super) test: Option<Vec<String>>,
+    /// Nanoseconds; 0 for Docker's own.
+    pub(super) interval: i64,
 }
 
 #[derive(Debug, Default, Deserialize)]

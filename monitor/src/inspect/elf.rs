@@ -2,6 +2,8 @@
 //! Every count and size in a file may be a lie; none of them is believed beyond its limit.
 
 mod images;
+mod layout;
+mod symbols;
 
 use std::fs::File;
 
@@ -14,6 +16,8 @@ use object::{
 };
 
 pub(super) use images::Images;
+pub(super) use layout::{Layout, Range, layout};
+pub(super) use symbols::{Demand, Function, FunctionError, Offer, asks_for, functions, offered, wanted};
 
 use super::{
     gobuild,
@@ -140,6 +144,15 @@ fn stub(class: u8, data: Pieces<'_>) -> Image {
     }
 }
 
+/// The entries of a dynamic segment: tags and values, without the last, which is empty.
+struct Entries(Vec<(elf::DynamicTag, u64)>);
+
+impl Entries {
+    fn value(&self, wanted: elf::DynamicTag) -> Option<u64> {
+        self.0.iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| *value)
+    }
+}
+
 /// A parsed header with what is needed to follow it.
 pub(super) struct Parts<'a, E: FileHeader> {
     pub(super) header: &'a E,
@@ -220,20 +233,30 @@ impl<'a, E: FileHeader<Endian = Endianness>> Parts<'a, E> {
         Some(lossy(bytes.split(|&b| b == 0).next().unwrap_or_default()))
     }
 
-    /// Reads the dynamic segment; `None` where there is one that cannot be read.
-    fn dynamic(&self, image: &mut Image) -> Option<()> {
-        let Some(segment) = self.of_type(elf::PT_DYNAMIC).next() else { return Some(()) };
+    /// The dynamic segment; `None` where there is none or it cannot be read.
+    fn dynamic_entries(&self) -> Option<Entries> {
+        let segment = self.of_type(elf::PT_DYNAMIC).next()?;
         let entries = segment.dynamic(self.endian, self.data).ok()??;
-        let entries: Vec<(elf::DynamicTag, u64)> = entries
+        let entries = entries
             .iter()
             .map(|entry| (entry.tag(self.endian), entry.val(self.endian)))
             .take_while(|(tag, _)| *tag != elf::DT_NULL)
             .take(ENTRY_LIMIT)
             .collect();
-        let value = |wanted| entries.iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| *value);
+        Some(Entries(entries))
+    }
+
+    /// Reads the dynamic segment; `None` where there is one that cannot be read.
+    fn dynamic(&self, image: &mut Image) -> Option<()> {
+        if self.of_type(elf::PT_DYNAMIC).next().is_none() {
+            return Some(());
+        }
+        let entries = self.dynamic_entries()?;
+        let value = |wanted| entries.value(wanted);
         let (strings, _) = value(elf::DT_STRTAB).and_then(|address| self.locate(address))?;
         let text = |offset: u64| self.string(strings.checked_add(offset)?);
         image.needed = entries
+            .0
             .iter()
             .filter(|(tag, _)| *tag == elf::DT_NEEDED)
             .map(|(_, v)| text(*v))

@@ -1,6 +1,9 @@
 //! Finds the file that a runtime executes for a configuration, the way runc does: Go's `exec.LookPath` inside the container.
 
-use super::{file::describe, root::ContainerRoot};
+use super::{
+    file::{describe, glance},
+    root::ContainerRoot,
+};
 use crate::model::{
     access::{EXECUTE, User},
     fact::{Config, Entrypoint, FileFact, FileKind, Known},
@@ -15,9 +18,18 @@ pub(super) fn find(root: &ContainerRoot<'_>, config: &Config) -> Known<Entrypoin
     let Some(command) = config.args.first().filter(|command| !command.is_empty()) else {
         return Known::unknown("the configuration has no command");
     };
+    Known::Is(search(config, command, |path| describe(root, path)))
+}
+
+/// A program that is executed beside the entrypoint, without its libraries.
+pub(super) fn tool(root: &ContainerRoot<'_>, config: &Config, command: &str) -> Entrypoint {
+    search(config, command, |path| glance(root, path))
+}
+
+fn search(config: &Config, command: &str, look: impl Fn(&str) -> Known<FileFact>) -> Entrypoint {
     let searched = candidates(command, config);
-    let file = choose(root, command, &searched, &User::of(config));
-    Known::Is(Entrypoint { command: command.clone(), searched, file })
+    let file = choose(look, command, &searched, &User::of(config));
+    Entrypoint { command: command.to_owned(), searched, file }
 }
 
 /// The paths to try, in order.
@@ -36,10 +48,15 @@ fn join(directory: &str, name: &str) -> String {
 }
 
 /// The first file that may be executed; else the reason why nobody knows; else the first that is there at all.
-fn choose(root: &ContainerRoot<'_>, command: &str, searched: &[String], user: &User) -> Known<FileFact> {
+fn choose(
+    look: impl Fn(&str) -> Known<FileFact>,
+    command: &str,
+    searched: &[String],
+    user: &User,
+) -> Known<FileFact> {
     let (mut unknown, mut present, mut absent) = (None, None, None);
     for path in searched {
-        let fact = describe(root, path);
+        let fact = look(path);
         match &fact {
             Known::Is(FileFact::Present(file)) => {
                 let runs = file.kind == FileKind::Regular

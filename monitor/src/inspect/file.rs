@@ -19,6 +19,11 @@ pub(super) fn describe(root: &ContainerRoot<'_>, path: &str) -> Known<FileFact> 
     Describer { root, searches: true }.fact(path, 2)
 }
 
+/// A file of the container without its libraries.
+pub(super) fn glance(root: &ContainerRoot<'_>, path: &str) -> Known<FileFact> {
+    Describer { root, searches: false }.fact(path, 2)
+}
+
 /// Describes files; with `searches` the libraries of an ELF file are looked for.
 #[derive(Clone, Copy)]
 struct Describer<'r, 'h> {

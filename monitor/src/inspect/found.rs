@@ -86,7 +86,8 @@ impl Found {
         if self.size_bytes > limit {
             return Err(too_large());
         }
-        let mut bytes = Vec::new();
+        // In one piece: growth would leave copies of what may be a private key behind.
+        let mut bytes = Vec::with_capacity(usize::try_from(self.size_bytes).unwrap_or(0).saturating_add(1));
         let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes);
         read.map_err(|source| io_error(&self.resolved, source))?;
         if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
@@ -100,6 +101,15 @@ impl Found {
     /// An extended attribute of at most `N` bytes; `None` where it has none.
     pub(super) fn attribute<const N: usize>(&self, name: &str) -> Option<Vec<u8>> {
         attribute::<N>(&self.fd, name).ok()
+    }
+
+    /// Why this user does not get at it, through the directories above or by its own mode.
+    pub(super) fn closed_to(&self, user: &User, bits: u32) -> Option<String> {
+        if let Some((closed, mode)) = &self.closed_directory {
+            return Some(format!("the directory {closed} has mode {mode:04o}"));
+        }
+        let (uid, gid) = self.owner;
+        (!self.lets(user, bits)).then(|| format!("mode {:04o}, owner {uid}:{gid}", self.mode))
     }
 
     /// Whether this user gets at the file itself; the directories above are not asked.

@@ -8,19 +8,19 @@ use std::{
 
 use super::{
     bundle::BundleDirectory,
+    docker::Container,
     host::Host,
     identity,
     oci::{self, Bundle},
 };
-use crate::model::container::{Identity, Runtime};
 
-/// The configuration, the names that vanish with the container, and its root file system, which stays reachable through
+/// The configurations, of which one vanishes with the container, and its root file system, which stays reachable through
 /// its descriptor even when it is unmounted.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) bundle: Bundle,
-    /// Docker forgets it with `--rm`. Others keep it.
-    pub(super) identity: Option<Identity>,
+    /// What dockerd keeps of it, and forgets with `--rm`. Other runtimes keep theirs.
+    pub(super) container: Option<Container>,
     pub(super) root: Option<OwnedFd>,
 }
 
@@ -32,10 +32,9 @@ impl Hold {
     /// Takes in hand what is there.
     pub(super) fn of(files: &Host, directory: &BundleDirectory) -> Self {
         let held = oci::read(files, &directory.path).ok().map(|bundle| {
-            let is_dockers = directory.runtime == Runtime::Docker;
-            let identity = is_dockers.then(|| identity::identify(files, directory, &bundle));
+            let container = identity::docker_container(files, directory, &bundle);
             let root = files.locate(&bundle.root).ok();
-            Held { bundle, identity, root }
+            Held { bundle, container, root }
         });
         Self(Arc::new(Mutex::new(held)))
     }

@@ -120,6 +120,23 @@ impl Host {
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
     }
 
+    /// At most `limit` threads of a process, in no order; none where it has ended.
+    pub(super) fn threads(&self, pid: u32, limit: usize) -> Vec<u32> {
+        let entries =
+            std::fs::read_dir(self.process(&pid.to_string(), "task")).into_iter().flatten().flatten();
+        entries.take(limit).filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// At most `limit` bytes of the file `name` of a process, which must not be a link.
+    pub(super) fn read_of_process(&self, pid: u32, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+        read_at_most(&self.process(&pid.to_string(), name), limit)
+    }
+
+    /// The same of gomon itself.
+    pub(super) fn read_of_own(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+        read_at_most(&self.process("self", name), limit)
+    }
+
     /// The cgroups of a process, one a line as in cgroups(7).
     pub(super) fn cgroups_of(&self, pid: u32) -> io::Result<String> {
         std::fs::read_to_string(self.process(&pid.to_string(), "cgroup"))
@@ -130,6 +147,12 @@ impl Host {
         let Ok(fd) = self.locate(path) else { return Vec::new() };
         names(fd.as_fd(), limit).unwrap_or_default()
     }
+}
+
+fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// At most `limit` names in a directory that was opened with `O_PATH`.

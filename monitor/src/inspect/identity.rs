@@ -15,11 +15,16 @@ use crate::model::container::{ContainerId, Identity, Runtime};
 /// containers/storage keeps all its containers in one file.
 const STORAGE_LIMIT_BYTES: u64 = 16 << 20;
 
-/// The names of the container in `directory`; what nobody wrote down stays empty.
-pub(super) fn identify(host: &Host, directory: &BundleDirectory, bundle: &Bundle) -> Identity {
+/// The names of the container in `directory`; what nobody wrote down stays empty. `container` is what
+/// [`docker_container`] tells of it.
+pub(super) fn identify(
+    host: &Host,
+    directory: &BundleDirectory,
+    bundle: &Bundle,
+    container: Option<&Container>,
+) -> Identity {
     if directory.runtime == Runtime::Docker {
-        return docker_container(host, directory, bundle)
-            .map_or_else(|| unnamed(Runtime::Docker), |container| container.identity());
+        return container.map_or_else(|| unnamed(Runtime::Docker), Container::identity);
     }
     let mut identity = from_annotations(&bundle.annotations, directory.runtime);
     if identity.runtime == Runtime::Podman
@@ -37,13 +42,15 @@ pub(super) fn identify(host: &Host, directory: &BundleDirectory, bundle: &Bundle
     identity
 }
 
-/// What dockerd keeps of a container whose bundle is there.
+/// What dockerd keeps of a container whose bundle is there, if it is one of Docker's.
 pub(super) fn docker_container(
     host: &Host,
     directory: &BundleDirectory,
     bundle: &Bundle,
 ) -> Option<Container> {
-    docker::read(host, &directory.id, Some((&bundle.root, &bundle.config.mounts))).ok()
+    let is_dockers = directory.runtime == Runtime::Docker;
+    let hints = || Some((bundle.root.as_path(), bundle.config.mounts.as_slice()));
+    is_dockers.then(|| docker::read(host, &directory.id, hints()).ok()).flatten()
 }
 
 /// What is left when the files are gone: a word that a person chose for an id is the name.

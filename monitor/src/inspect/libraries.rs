@@ -8,6 +8,7 @@ use super::{
     error_text,
     found::{Found, Lookup, lossy},
     loader::{Flavour, Loader, Requester},
+    relocation,
     root::ContainerRoot,
     versions,
 };
@@ -117,9 +118,13 @@ impl Closure<'_, '_> {
             }
             next = next.saturating_add(1);
         }
-        // musl ignores symbol versions.
-        if self.loader.flavour == Flavour::Glibc {
-            self.result.unmet = versions::unmet(&self.objects);
+        match self.loader.flavour {
+            Flavour::Glibc => self.result.unmet = versions::unmet(&self.objects),
+            // Nobody knows what a library that is missing would have defined.
+            Flavour::Musl(_) if self.result.missing.is_empty() => {
+                self.result.unresolved = relocation::unresolved(self.root, &self.objects, &self.loader.path);
+            }
+            Flavour::Musl(_) => {}
         }
         Known::Is(self.result)
     }

@@ -84,13 +84,11 @@ fn of_bundle(host: &Host, directory: &BundleDirectory) -> (Listing, Option<PathB
         let identity = identity::unnamed(directory.runtime);
         return (Listing { id, identity, state: None, pid: None }, None);
     };
-    if directory.runtime == Runtime::Docker
-        && let Some(container) = identity::docker_container(host, directory, &bundle)
-    {
+    if let Some(container) = identity::docker_container(host, directory, &bundle) {
         return (of_docker(id, &container), Some(container.data_root));
     }
     let pid = recorded_pid(host, directory);
-    (Listing { id, identity: identity::identify(host, directory, &bundle), state: None, pid }, None)
+    (Listing { id, identity: identity::identify(host, directory, &bundle, None), state: None, pid }, None)
 }
 
 fn of_docker(id: ContainerId, container: &Container) -> Listing {

@@ -1,6 +1,6 @@
 //! Where a dynamic loader looks for a library: the search orders of glibc's ld.so(8) and of musl. Builds lists of paths.
 
-use std::{cell::OnceCell, collections::HashMap, path::Path};
+use std::{cell::OnceCell, collections::HashMap};
 
 use super::{elf::Image, ldcache, root::ContainerRoot};
 
@@ -14,6 +14,8 @@ const SEARCH_LIMIT: usize = 256;
 /// A loader with all that decides its search.
 pub(super) struct Loader<'r, 'h> {
     root: &'r ContainerRoot<'h>,
+    /// Its own, without symbolic links.
+    pub(super) path: String,
     pub(super) flavour: Flavour,
     /// `LD_LIBRARY_PATH`, empty where the program runs with privileges of its own (`AT_SECURE`).
     library_path: Vec<String>,
@@ -55,13 +57,11 @@ impl<'r, 'h> Loader<'r, 'h> {
         interpreter: &str,
         library_path: &str,
     ) -> Self {
-        let name = Path::new(interpreter).file_name().map(|name| name.to_string_lossy().into_owned());
-        let architecture =
-            name.as_deref().and_then(|name| name.strip_prefix("ld-musl-")?.strip_suffix(".so.1"));
-        let flavour = architecture.map_or(Flavour::Glibc, |arch| Flavour::Musl(arch.to_owned()));
+        let flavour = musl_architecture(program, interpreter).map_or(Flavour::Glibc, Flavour::Musl);
         let separators: &[char] = if flavour == Flavour::Glibc { &[':', ';'] } else { &[':', '\n'] };
         Self {
             root,
+            path: interpreter.to_owned(),
             flavour,
             library_path: split(library_path, separators, &root.cwd),
             machine: program.machine,
@@ -179,6 +179,21 @@ impl Search {
             self.candidates.push(path.to_owned());
         }
     }
+}
+
+/// The architecture in musl's names, where `interpreter`, without symbolic links, is musl's. As musl's own makefile installs
+/// it, `ld-musl-ARCH.so.1` is a link to `libc.so`, a name that no loader of glibc's has.
+fn musl_architecture(program: &Image, interpreter: &str) -> Option<String> {
+    let architecture = |path: &str| {
+        let name = path.rsplit('/').next()?;
+        let rest = name.strip_prefix("ld-musl-").or_else(|| name.strip_prefix("libc.musl-"))?;
+        rest.strip_suffix(".so.1").map(str::to_owned)
+    };
+    if !interpreter.ends_with("/libc.so") {
+        return architecture(interpreter);
+    }
+    let of_machine = || triplet(program.machine)?.split('-').next();
+    program.interpreter.as_deref().and_then(architecture).or_else(|| of_machine().map(str::to_owned))
 }
 
 /// Debian's name of the machine `e_machine` stands for, by which its multiarch directories are called.

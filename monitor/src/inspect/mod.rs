@@ -2,26 +2,35 @@
 //! files of the container, which may be hostile, and never executes, mounts visibly or changes anything.
 
 mod bundle;
+mod code;
 mod dead;
 mod deadline;
+mod dlopen;
 mod docker;
 mod elf;
 mod entrypoint;
+mod environment;
 mod file;
 mod found;
 mod gobuild;
 mod held;
 mod host;
 mod identity;
+mod image;
 mod ldcache;
 mod libc;
 mod libraries;
+mod linked;
 mod listing;
+mod living;
 mod loader;
 mod mounts;
 mod names;
 mod oci;
 mod passwd;
+mod pclntab;
+mod pem;
+mod relocation;
 mod root;
 mod running;
 mod script;
@@ -38,6 +47,7 @@ mod window;
 
 pub use bundle::{BundleDirectory, Bundles, Place, Survey};
 pub use deadline::Deadline;
+pub use dlopen::{DlopenCalls, DlopenFunction, WatchDlopen};
 pub(crate) use docker::identity as docker_identity;
 pub use host::{Host, HostError};
 pub(crate) use listing::{Listing, containers};
@@ -48,7 +58,12 @@ pub use whereabouts::{Cgroup, Whereabouts, of_cgroup};
 
 use std::os::fd::OwnedFd;
 
-use self::{docker::Container, held::Held, oci::Bundle, root::ContainerRoot};
+use self::{
+    docker::{Container, ContainerConfig},
+    held::Held,
+    oci::Bundle,
+    root::ContainerRoot,
+};
 use crate::{
     attribution,
     model::{
@@ -58,21 +73,27 @@ use crate::{
 };
 
 /// What can be learned of a container whose first program has not started: everything, from its bundle.
-pub fn at_birth(host: &Host, at: &Whereabouts, deadline: Deadline) -> Vec<Fact> {
-    Subject::of(host, at, None, deadline).facts()
+pub fn at_birth(host: &Host, at: &Whereabouts, watch: WatchDlopen<'_>, deadline: Deadline) -> Vec<Fact> {
+    Subject::of(host, at, None, deadline).facts(Some(watch))
 }
 
 /// What can be learned of a running container with a process `pid`.
-pub fn of_live(host: &Host, at: &Whereabouts, pid: u32, deadline: Deadline) -> Vec<Fact> {
-    Subject::of(host, at, Some(pid), deadline).facts()
+pub fn of_live(
+    host: &Host,
+    at: &Whereabouts,
+    pid: u32,
+    watch: WatchDlopen<'_>,
+    deadline: Deadline,
+) -> Vec<Fact> {
+    Subject::of(host, at, Some(pid), deadline).facts(Some(watch))
 }
 
 /// What can be learned of a container that is not running: the facts, and of Docker's the last exit.
 pub fn of_dead(host: &Host, id: &ContainerId, deadline: Deadline) -> Vec<Fact> {
     let Ok(container) = docker::read(host, id, None) else {
-        return Subject::of(host, &id.clone().into(), None, deadline).facts();
+        return Subject::of(host, &id.clone().into(), None, deadline).facts(None);
     };
-    let mut facts = Subject::from_docker(host, id, &container, deadline).facts();
+    let mut facts = Subject::from_docker(host, id, &container, deadline).facts(None);
     facts.push(Fact::RuntimeState(container.runtime_state()));
     facts
 }
@@ -85,14 +106,35 @@ pub fn last_exit(host: &Host, id: &ContainerId) -> Option<Fact> {
     docker::read(host, id, hints).ok().map(|container| Fact::RuntimeState(container.runtime_state()))
 }
 
-/// The answer to a question about a container, through a process of it where one is known.
-pub fn answer(host: &Host, at: &Whereabouts, pid: Option<u32>, want: &Want, deadline: Deadline) -> Fact {
-    let Want::File(path) = want;
-    let file = match Subject::of(host, at, pid, deadline).root {
-        Ok(root) => file::describe(&root, path),
+/// The answer to a question about a container, through processes of it where some are known.
+pub fn answer(host: &Host, at: &Whereabouts, pids: &[u32], want: &Want, deadline: Deadline) -> Fact {
+    let pid = pids.first().copied();
+    let root = |deadline| Subject::of(host, at, pid, deadline).root;
+    match want {
+        Want::File(path) => {
+            Fact::File { path: path.clone(), file: looked(root(deadline), |root| file::describe(root, path)) }
+        }
+        Want::Pem(path) => {
+            Fact::Pem { path: path.clone(), pem: looked(root(deadline), |root| pem::find(root, path)) }
+        }
+        Want::Linked(path) => Fact::Linked {
+            path: path.clone(),
+            packages: looked(root(deadline), |root| linked::find(root, path)),
+        },
+        Want::Processes => Fact::Processes(living::processes(host, pids)),
+        Want::Cpu => Fact::Cpu(living::cpu(host, pids)),
+    }
+}
+
+/// A look into the container's root, where there is one.
+fn looked<T>(
+    root: Result<ContainerRoot<'_>, String>,
+    look: impl FnOnce(&ContainerRoot<'_>) -> Known<T>,
+) -> Known<T> {
+    match root {
+        Ok(root) => look(&root),
         Err(reason) => Known::Unknown(reason),
-    };
-    Fact::File { path: path.clone(), file }
+    }
 }
 
 /// A container as far as it could be found.
@@ -100,11 +142,14 @@ struct Subject<'h> {
     identity: Identity,
     config: Result<Config, String>,
     root: Result<ContainerRoot<'h>, String>,
+    /// Only Docker keeps it.
+    image: Option<ContainerConfig>,
 }
 
 impl<'h> Subject<'h> {
     fn unknown(runtime: Runtime, reason: String) -> Self {
-        Self { identity: identity::unnamed(runtime), config: Err(reason.clone()), root: Err(reason) }
+        let identity = identity::unnamed(runtime);
+        Self { identity, config: Err(reason.clone()), root: Err(reason), image: None }
     }
 
     fn named(self, identity: Identity) -> Self {
@@ -121,14 +166,18 @@ impl<'h> Subject<'h> {
         }
         let Ok(container) = docker::read(host, &at.id, None) else { return subject };
         let kept = Self::from_docker(host, &at.id, &container, deadline);
-        if kept.root.is_ok() { kept } else { subject.named(container.identity()) }
+        if kept.root.is_ok() {
+            return kept;
+        }
+        Self { identity: kept.identity, image: kept.image, ..subject }
     }
 
     fn from_docker(host: &'h Host, id: &ContainerId, container: &Container, deadline: Deadline) -> Self {
-        match dead::revive(host, id, container, deadline) {
-            Ok(dead) => Self { identity: container.identity(), config: dead.config, root: dead.root },
-            Err(error) => Self::unknown(Runtime::Docker, error_text(&error)).named(container.identity()),
-        }
+        let (config, root) = match dead::revive(host, id, container, deadline) {
+            Ok(dead) => (dead.config, dead.root),
+            Err(error) => (Err(error_text(&error)), Err(error_text(&error))),
+        };
+        Self { identity: container.identity(), config, root, image: Some(container.config.clone()) }
     }
 
     fn from_bundle(host: &'h Host, at: &Whereabouts, pid: Option<u32>, deadline: Deadline) -> Self {
@@ -139,8 +188,8 @@ impl<'h> Subject<'h> {
             let identity = Identity { pod_uid, ..identity::without_bundle(&at.id, runtime) };
             return subject.named(identity);
         };
-        let (read, named, top) = match at.hold.take() {
-            Some(Held { bundle, identity, root }) => (Ok(bundle), identity, root),
+        let (read, held, top) = match at.hold.take() {
+            Some(Held { bundle, container, root }) => (Ok(bundle), container, root),
             None => (oci::read(host, &directory.path), None, None),
         };
         let bundle = match read {
@@ -150,10 +199,12 @@ impl<'h> Subject<'h> {
                 return subject.named(identity::without_bundle(&directory.id, directory.runtime));
             }
         };
+        let container = held.or_else(|| identity::docker_container(host, &directory, &bundle));
         Self {
-            identity: named.unwrap_or_else(|| identity::identify(host, &directory, &bundle)),
+            identity: identity::identify(host, &directory, &bundle, container.as_ref()),
             root: Self::root(host, &directory, &bundle, (pid, top), deadline),
             config: Ok(bundle.config),
+            image: container.map(|container| container.config),
         }
     }
 
@@ -177,30 +228,39 @@ impl<'h> Subject<'h> {
         root.map_err(|error| error_text(&error))
     }
 
-    /// In the order of their urgency: what a failure at the start rests on comes first.
-    fn facts(self) -> Vec<Fact> {
+    /// In the order of their urgency: what a failure at the start rests on comes first, then what has to be in place before
+    /// the program runs. Of a container that is over nobody watches anything.
+    fn facts(self, watch: Option<WatchDlopen<'_>>) -> Vec<Fact> {
+        let runtime = self.identity.runtime;
         let (config, root) = match (&self.config, &self.root) {
             (Ok(config), Ok(root)) => (config, root),
             (Err(reason), _) | (Ok(_), Err(reason)) => {
                 let config = self.config.clone().map_or_else(Known::Unknown, Known::Is);
-                return vec![
+                let watched = watch.map(|_| Fact::DlopenWatched(Known::unknown(reason)));
+                let facts = [
                     Fact::Identity(self.identity),
                     Fact::Config(config),
                     Fact::Entrypoint(Known::unknown(reason)),
                     Fact::Libc(Known::unknown(reason)),
                     Fact::Passwd(Known::unknown(reason)),
                     Fact::TrustStore(Known::unknown(reason)),
+                    Fact::Image(image::find(runtime, self.image.as_ref(), Err(reason))),
                 ];
+                return facts.into_iter().chain(watched).collect();
             }
         };
-        vec![
+        let entrypoint = entrypoint::find(root, config);
+        let watched = watch.map(|watch| Fact::DlopenWatched(dlopen::watched(root, &entrypoint, watch)));
+        let facts = [
             Fact::Identity(self.identity),
             Fact::Config(Known::Is(config.clone())),
-            Fact::Entrypoint(entrypoint::find(root, config)),
+            Fact::Entrypoint(entrypoint),
             Fact::Libc(libc::find(root)),
             Fact::Passwd(passwd::find(root, config.uid)),
             Fact::TrustStore(trust::find(root, config)),
-        ]
+            Fact::Image(image::find(runtime, self.image.as_ref(), Ok((root, config)))),
+        ];
+        facts.into_iter().chain(watched).collect()
     }
 }
 

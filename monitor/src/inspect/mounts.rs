@@ -133,7 +133,7 @@ pub(super) fn is_pseudo(kind: &str) -> bool {
 }
 
 /// Spaces, tabs, line feeds and backslashes stand as three octal digits in mountinfo.
-fn unescape(field: &str) -> String {
+pub(super) fn unescape(field: &str) -> String {
     let mut parts = field.split('\\');
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {

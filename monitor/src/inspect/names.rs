@@ -50,7 +50,7 @@ fn identity(files: &Host, at: &Whereabouts, runtime: Runtime) -> Option<Identity
     }
     let directory = at.bundle.as_ref()?;
     let bundle = oci::read(files, &directory.path).ok()?;
-    Some(identity::identify(files, directory, &bundle))
+    Some(identity::identify(files, directory, &bundle, None))
 }
 
 #[cfg(test)]

@@ -2,18 +2,29 @@
 //!
 //! Only the needed members are typed: a seccomp action or a capability that is newer than gomon must not cost the rest.
 
+mod seccomp;
+mod spec;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
-
-use super::host::{Host, HostError};
-use crate::model::fact::{Config, Mount};
+use self::spec::{Cpu, IdMapping, Seccomp, Spec};
+use super::{
+    environment::environment,
+    host::{Host, HostError},
+};
+use crate::model::{
+    fact::{Config, CpuQuota, Mount},
+    seccomp::SeccompDenials,
+};
 
 /// A configuration with seccomp rules for every system call has 100 KiB.
 const LIMIT_BYTES: u64 = 4 << 20;
+
+/// `cpu.cfs_period_us` where nobody sets it.
+pub(super) const DEFAULT_PERIOD_US: u64 = 100_000;
 
 /// What a bundle says about its container.
 #[derive(Debug, Clone, Default)]
@@ -90,6 +101,7 @@ fn parse(bytes: &[u8], directory: &Path, path: PathBuf) -> Result<Bundle, OciErr
     let capabilities = process.capabilities.as_ref();
     let root = spec.root.unwrap_or_default();
     let uids = linux.uid_mappings.unwrap_or_default();
+    let resources = linux.resources.unwrap_or_default();
     let config = Config {
         args: process.args.unwrap_or_default(),
         env: environment(process.env.unwrap_or_default()),
@@ -101,14 +113,14 @@ fn parse(bytes: &[u8], directory: &Path, path: PathBuf) -> Result<Bundle, OciErr
         effective_caps: capabilities.map(|sets| mask(sets.effective.as_ref())),
         no_new_privileges: process.no_new_privileges,
         seccomp: linux.seccomp.is_some(),
+        seccomp_denials: denials(linux.seccomp.as_ref()),
         terminal: process.terminal,
         readonly_root: root.readonly,
         mounts: spec.mounts.unwrap_or_default().into_iter().map(Mount::from).collect(),
-        memory_limit_bytes: linux
-            .resources
-            .and_then(|resources| resources.memory?.limit)
-            .and_then(|limit| u64::try_from(limit).ok())
-            .filter(|&limit| limit > 0),
+        memory_limit_bytes: resources.memory.and_then(|memory| memory.limit).and_then(positive),
+        cpu_quota: resources.cpu.as_ref().and_then(cpu_quota),
+        masked_paths: linux.masked_paths.unwrap_or_default(),
+        security_label: security_label(process.apparmor_profile, process.selinux_label),
         user_namespace: !uids.is_empty(),
         own_pid_namespace: linux
             .namespaces
@@ -125,27 +137,29 @@ fn parse(bytes: &[u8], directory: &Path, path: PathBuf) -> Result<Bundle, OciErr
     })
 }
 
-/// Splits `NAME=value`; as in execve(2) environments that programs read with getenv(3), the first of a name counts.
-pub(super) fn environment(entries: Vec<String>) -> BTreeMap<String, String> {
-    let mut env = BTreeMap::new();
-    for entry in entries {
-        let (name, value) = entry.split_once('=').unwrap_or((&entry, ""));
-        let value = if is_secret(name, value) { "***" } else { value };
-        env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+/// Without a profile nothing is refused by one; of a profile that cannot be read nobody knows.
+fn denials(seccomp: Option<&Seccomp>) -> Option<SeccompDenials> {
+    match seccomp {
+        None => Some(SeccompDenials::new()),
+        Some(Seccomp::Profile(profile)) => Some(profile.denials()),
+        Some(Seccomp::Odd(_)) => None,
     }
-    env
 }
 
-/// A name that says so, or a URL with a password in it.
-fn is_secret(name: &str, value: &str) -> bool {
-    const WORDS: [&str; 6] = ["KEY", "SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL"];
-    let name = name.to_ascii_uppercase();
-    let password_in_url = || {
-        let (_, rest) = value.split_once("://")?;
-        let (user, _) = rest.split('/').next()?.rsplit_once('@')?;
-        Some(user.contains(':'))
-    };
-    WORDS.iter().any(|word| name.contains(word)) || password_in_url() == Some(true)
+/// Limits that are zero or negative are none.
+pub(super) fn positive(limit: i64) -> Option<u64> {
+    u64::try_from(limit).ok().filter(|&limit| limit > 0)
+}
+
+fn cpu_quota(cpu: &Cpu) -> Option<CpuQuota> {
+    let period_us = cpu.period.filter(|&period| period > 0).unwrap_or(DEFAULT_PERIOD_US);
+    Some(CpuQuota { quota_us: positive(cpu.quota?)?, period_us })
+}
+
+/// What a security module confines the container by.
+pub(super) fn security_label(apparmor: String, selinux: String) -> Option<String> {
+    // AppArmor's word for no profile at all.
+    [apparmor, selinux].into_iter().find(|label| !label.is_empty() && label != "unconfined")
 }
 
 /// Capability numbers of include/uapi/linux/capability.h are the places in this list.
@@ -205,113 +219,10 @@ pub(super) fn capability_mask(names: &[String]) -> u64 {
     })
 }
 
-#[derive(Deserialize)]
-struct Spec {
-    root: Option<Root>,
-    process: Option<Process>,
-    mounts: Option<Vec<MountSpec>>,
-    annotations: Option<HashMap<String, String>>,
-    linux: Option<Linux>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Root {
-    path: PathBuf,
-    readonly: bool,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct Process {
-    terminal: bool,
-    user: User,
-    args: Option<Vec<String>>,
-    env: Option<Vec<String>>,
-    cwd: String,
-    capabilities: Option<Capabilities>,
-    no_new_privileges: bool,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct User {
-    uid: u32,
-    gid: u32,
-    additional_gids: Option<Vec<u32>>,
-}
-
-#[derive(Deserialize, Default)]
-struct Capabilities {
-    bounding: Option<Vec<String>>,
-    effective: Option<Vec<String>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct MountSpec {
-    destination: String,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    source: Option<String>,
-    options: Option<Vec<String>>,
-}
-
-impl From<MountSpec> for Mount {
-    fn from(spec: MountSpec) -> Self {
-        let options = spec.options.unwrap_or_default();
-        let bind = options.iter().any(|option| option == "bind" || option == "rbind");
-        Self {
-            destination: spec.destination,
-            kind: if bind { "bind".to_owned() } else { spec.kind.unwrap_or_default() },
-            source: spec.source.unwrap_or_default(),
-            options,
-        }
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct Linux {
-    #[serde(default)]
-    cgroups_path: String,
-    uid_mappings: Option<Vec<IdMapping>>,
-    gid_mappings: Option<Vec<IdMapping>>,
-    namespaces: Option<Vec<Namespace>>,
-    resources: Option<Resources>,
-    seccomp: Option<serde::de::IgnoredAny>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-struct IdMapping {
-    #[serde(rename = "containerID")]
-    container: u32,
-    #[serde(rename = "hostID")]
-    host: u32,
-    size: u32,
-}
-
-#[derive(Deserialize)]
-struct Namespace {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    path: String,
-}
-
-#[derive(Deserialize)]
-struct Resources {
-    memory: Option<Memory>,
-}
-
-#[derive(Deserialize)]
-struct Memory {
-    limit: Option<i64>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::seccomp::SeccompAction;
 
     fn parsed(json: &str) -> Result<Bundle, OciError> {
         parse(json.as_bytes(), Path::new("/bundle"), PathBuf::from("/bundle/config.json"))
@@ -340,6 +251,57 @@ mod tests {
         assert_eq!(config.memory_limit_bytes, Some(64 << 20));
         assert!(config.own_pid_namespace && config.seccomp && config.terminal && config.readonly_root);
         assert!(config.no_new_privileges && !config.user_namespace);
+        assert_eq!(config.seccomp_denials.unwrap()["mount"], SeccompAction::Depends);
+    }
+
+    /// As dockerd 20.10 writes it for `--cpus 0.5`, without what is told elsewhere.
+    #[test]
+    fn dockers_own_profile_refuses_what_it_is_known_to_refuse() {
+        let config = parsed(include_str!("testdata/docker-config.json")).unwrap().config;
+        assert_eq!(config.cpu_quota, Some(CpuQuota { quota_us: 50_000, period_us: 100_000 }));
+        assert_eq!((config.masked_paths.len(), config.masked_paths[2].as_str()), (10, "/proc/kcore"));
+        assert_eq!(config.security_label, None);
+        let denials = config.seccomp_denials.unwrap();
+        for call in ["mount", "unshare", "setns", "bpf", "keyctl", "reboot", "syslog", "init_module"] {
+            assert_eq!(denials.get(call), Some(&SeccompAction::Errno(1)), "{call}");
+        }
+        assert_eq!(denials["clone3"], SeccompAction::Errno(38), "programs fall back to clone");
+        assert_eq!(denials["personality"], SeccompAction::Depends);
+        for call in ["execve", "execveat", "bind", "socket", "ptrace", "chroot", "fchmodat", "mkdir"] {
+            assert_eq!(denials.get(call), None, "{call}");
+        }
+    }
+
+    #[test]
+    fn a_profile_that_nobody_understands_is_not_one_that_refuses_nothing() {
+        let denials = |linux: &str| {
+            let config = parsed(&format!(r#"{{"process":{{"cwd":"/"}},"linux":{linux}}}"#)).unwrap().config;
+            (config.seccomp, config.seccomp_denials)
+        };
+        assert_eq!(denials("{}"), (false, Some(SeccompDenials::new())));
+        assert_eq!(denials(r#"{"seccomp":null}"#), (false, Some(SeccompDenials::new())));
+        assert_eq!(denials(r#"{"seccomp":{"defaultAction":7}}"#), (true, None));
+    }
+
+    #[test]
+    fn a_quota_has_a_period_and_no_quota_is_none() {
+        let quota = |cpu: &str| {
+            let json = format!(r#"{{"process":{{"cwd":"/"}},"linux":{{"resources":{{"cpu":{cpu}}}}}}}"#);
+            parsed(&json).unwrap().config.cpu_quota.map(|quota| (quota.quota_us, quota.period_us))
+        };
+        assert_eq!(quota(r#"{"quota":20000,"period":50000}"#), Some((20_000, 50_000)));
+        assert_eq!(quota(r#"{"quota":20000}"#), Some((20_000, 100_000)));
+        assert_eq!(quota(r#"{"quota":-1,"period":100000}"#), None);
+        assert_eq!(quota(r#"{"shares":2}"#), None);
+    }
+
+    #[test]
+    fn a_security_module_is_named_by_its_label() {
+        let label =
+            |process: &str| parsed(&format!(r#"{{"process":{process}}}"#)).unwrap().config.security_label;
+        assert_eq!(label(r#"{"apparmorProfile":"docker-default"}"#).as_deref(), Some("docker-default"));
+        assert_eq!(label(r#"{"selinuxLabel":"system_u:system_r:container_t:s0"}"#).unwrap().len(), 32);
+        assert_eq!(label(r#"{"apparmorProfile":"unconfined"}"#), None);
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub(super) struct ContainerRoot<'h> {
     pub(super) cwd: String,
     /// `LD_LIBRARY_PATH` of the configuration.
     pub(super) library_path: String,
+    /// The configuration has an `LD_PRELOAD`.
+    pub(super) preloads: bool,
     pub(super) no_new_privileges: bool,
     ids: IdMaps,
     host_mounts: OnceCell<Mounts>,
@@ -87,6 +89,7 @@ impl<'h> ContainerRoot<'h> {
             user: User::of(&bundle.config),
             cwd: bundle.config.cwd.clone(),
             library_path: bundle.config.env.get("LD_LIBRARY_PATH").cloned().unwrap_or_default(),
+            preloads: bundle.config.env.get("LD_PRELOAD").is_some_and(|list| !list.is_empty()),
             no_new_privileges: bundle.config.no_new_privileges,
             ids: bundle.ids.clone(),
             host_mounts: OnceCell::new(),

@@ -1,5 +1,7 @@
 //! What the tests of this module build: a host with one bundle in a temporary directory, and ELF files byte by byte.
 
+mod symbols;
+
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
@@ -8,11 +10,18 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Deadline, Host, bundle::BundleDirectory, file, oci, root::ContainerRoot, source};
+pub(super) use symbols::{Hash, Symbol};
+
+use super::{Deadline, DlopenCalls, Host, bundle::BundleDirectory, file, oci, root::ContainerRoot, source};
 use crate::model::{
     container::ContainerId,
     fact::{File, FileFact, Known},
 };
+
+/// As on a machine whose kernel refuses uprobes.
+pub(super) fn nobody_watches(_: DlopenCalls) -> Known<bool> {
+    Known::unknown("nobody watches")
+}
 
 pub(super) const ID: &str = "c0ffee0000000000000000000000000000000000000000000000000000000000";
 
@@ -150,6 +159,9 @@ pub(super) struct ElfFile {
     /// Library, version, weak.
     pub(super) needs: Vec<(&'static str, &'static str, bool)>,
     pub(super) defines: Vec<&'static str>,
+    /// Of the dynamic symbol table.
+    pub(super) symbols: Vec<Symbol>,
+    pub(super) hash: Hash,
     /// The contents of a writable segment.
     pub(super) data: Vec<u8>,
 }
@@ -167,6 +179,8 @@ impl Default for ElfFile {
             runpath: None,
             needs: Vec::new(),
             defines: Vec::new(),
+            symbols: Vec::new(),
+            hash: Hash::Gnu,
             data: Vec::new(),
         }
     }
@@ -233,12 +247,15 @@ impl ElfFile {
         let named: Vec<_> = named.into_iter().filter_map(|(tag, text)| Some((tag, at(text?)))).collect();
         let needs: Vec<_> = self.needs.iter().map(|(file, name, weak)| (at(file), at(name), *weak)).collect();
         let defines: Vec<_> = self.defines.iter().map(|name| at(name)).collect();
+        let symbols: Vec<_> = self.symbols.iter().map(|symbol| (at(symbol.name), *symbol)).collect();
 
         let interpreter = self.interpreter.map(|path| [path.as_bytes(), b"\0"].concat()).unwrap_or_default();
         let strings_at = body + interpreter.len();
         let need_at = strings_at + strings.len();
         let define_at = need_at + needs.len() * 32;
-        let dynamic_at = (define_at + defines.len() * 28).next_multiple_of(8);
+        let symbols_at = (define_at + defines.len() * 28).next_multiple_of(8);
+        let symbols = symbols::tables(self, &symbols, symbols_at);
+        let dynamic_at = (symbols_at + symbols.bytes.len()).next_multiple_of(8);
         let mut entries = [needed, named, vec![(5, strings_at), (10, strings.len())]].concat();
         if !needs.is_empty() {
             entries.extend([(0x6fff_fffe, need_at), (0x6fff_ffff, needs.len())]);
@@ -246,6 +263,7 @@ impl ElfFile {
         if !defines.is_empty() {
             entries.extend([(0x6fff_fffc, define_at), (0x6fff_fffd, defines.len())]);
         }
+        entries.extend(symbols.entries);
         entries.push((0, 0));
         let dynamic_bytes = entries.len() * if self.wide { 16 } else { 8 };
         let data_at = (dynamic_at + dynamic_bytes).next_multiple_of(16);
@@ -260,6 +278,8 @@ impl ElfFile {
         writer.out.extend(interpreter);
         writer.out.extend(strings);
         writer.versions(&needs, &defines);
+        writer.out.resize(symbols_at, 0);
+        writer.out.extend(symbols.bytes);
         writer.out.resize(dynamic_at, 0);
         for (tag, value) in entries {
             writer.word(tag);

@@ -6,7 +6,7 @@ use rustix::fs::{CWD, FileType, Mode, XattrFlags, mknodat, setxattr};
 use serde_json::json;
 
 use super::{
-    testing::{ElfFile, ID, TestHost},
+    testing::{ElfFile, ID, TestHost, nobody_watches},
     *,
 };
 use crate::model::fact::{
@@ -19,7 +19,7 @@ const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 fn born(host: &TestHost) -> Vec<Fact> {
     host.bundle();
-    at_birth(&host.host, &TestHost::id().into(), Deadline::never())
+    at_birth(&host.host, &TestHost::id().into(), &nobody_watches, Deadline::never())
 }
 
 fn entrypoint(host: &TestHost) -> Entrypoint {
@@ -35,8 +35,8 @@ fn content(host: &TestHost) -> Content {
 }
 
 fn trust(host: &TestHost) -> TrustStore {
-    let fact = born(host).pop();
-    let Some(Fact::TrustStore(Known::Is(store))) = fact else { panic!("{fact:?}") };
+    let fact = born(host).swap_remove(5);
+    let Fact::TrustStore(Known::Is(store)) = fact else { panic!("{fact:?}") };
     store
 }
 
@@ -51,23 +51,26 @@ fn the_facts_come_in_the_order_of_their_urgency() {
         Fact::Libc(_),
         Fact::Passwd(_),
         Fact::TrustStore(_),
+        Fact::Image(Known::Unknown(reason)),
+        Fact::DlopenWatched(Known::Is(false)),
     ] = facts.as_slice()
     else {
         panic!("{facts:?}")
     };
     assert_eq!(identity.runtime, Runtime::Containerd);
+    assert_eq!(reason, "only Docker keeps the image's configuration on disk");
 }
 
 #[test]
 fn without_a_bundle_everything_is_unknown_and_says_why() {
     let host = TestHost::new();
-    let facts = at_birth(&host.host, &TestHost::id().into(), Deadline::never());
+    let facts = at_birth(&host.host, &TestHost::id().into(), &nobody_watches, Deadline::never());
     let Fact::Config(Known::Unknown(reason)) = &facts[1] else { panic!("{facts:?}") };
     assert_eq!(reason, &format!("no bundle of container {ID} was found"));
     let broken = host.path(&format!("run/containers/storage/overlay-containers/{ID}/userdata"));
     fs::create_dir_all(&broken).unwrap();
     fs::write(broken.join("config.json"), "{\"process\":").unwrap();
-    let facts = at_birth(&host.host, &TestHost::id().into(), Deadline::never());
+    let facts = at_birth(&host.host, &TestHost::id().into(), &nobody_watches, Deadline::never());
     let Fact::Config(Known::Unknown(reason)) = &facts[1] else { panic!("{facts:?}") };
     assert!(reason.contains("config.json is not a container configuration: EOF"), "{reason}");
 }
@@ -76,7 +79,8 @@ fn without_a_bundle_everything_is_unknown_and_says_why() {
 fn an_inspection_out_of_time_says_so_fact_by_fact() {
     let host = TestHost::new().file("/app/x", "x");
     host.bundle();
-    let facts = at_birth(&host.host, &TestHost::id().into(), Deadline::after(Duration::ZERO));
+    let facts =
+        at_birth(&host.host, &TestHost::id().into(), &nobody_watches, Deadline::after(Duration::ZERO));
     assert!(matches!(&facts[3], Fact::Libc(Known::Unknown(reason)) if reason.contains("out of time")));
     assert!(matches!(&facts[1], Fact::Config(Known::Is(_))));
 }
@@ -198,6 +202,17 @@ fn the_first_bundle_with_certificates_makes_the_rest_unneeded() {
 }
 
 #[test]
+fn a_bundle_of_white_space_is_told_from_a_corrupt_one() {
+    let state = |bytes: &str| trust(&TestHost::new().file(BUNDLE, bytes)).files.swap_remove(0).1;
+    assert_eq!(state(""), TrustState::Empty);
+    assert_eq!(state(" \n\t\r\n"), TrustState::Empty);
+    assert_eq!(state("-----BEGIN CERTIFICATE-----\nAAAA\n"), TrustState::Certificates(0));
+    let store = trust(&TestHost::new().file(BUNDLE, "\n").file("/etc/ssl/cert.pem", CERTIFICATE));
+    assert_eq!((&store.files[0].1, &store.files[5].1), (&TrustState::Empty, &TrustState::Certificates(1)));
+    assert_eq!(store.dates.unwrap().total, 1);
+}
+
+#[test]
 fn without_a_bundle_the_directories_count() {
     let host = TestHost::new()
         .file("/etc/ssl/certs/one.pem", CERTIFICATE)
@@ -244,7 +259,7 @@ fn a_question_is_answered_for_the_file_it_names() {
     let host = TestHost::new().file("/data/y", "");
     host.bundle();
     let want = |path: &str| {
-        answer(&host.host, &TestHost::id().into(), None, &Want::File(path.to_owned()), Deadline::never())
+        answer(&host.host, &TestHost::id().into(), &[], &Want::File(path.to_owned()), Deadline::never())
     };
     assert!(matches!(want("/data/y"), Fact::File { file: Known::Is(FileFact::Present(_)), .. }));
     assert!(matches!(want("/data/z"), Fact::File { file: Known::Is(FileFact::Absent { .. }), .. }));
@@ -259,7 +274,8 @@ fn dead_container(host: &TestHost, user: &str) {
     };
     let config = json!({
         "Name": "/web", "Path": "/app/x", "Args": [], "RestartCount": 2,
-        "Config": {"Image": "shop:1", "User": user, "Env": ["TOKEN=x"], "WorkingDir": "/srv"},
+        "Config": {"Image": "shop:1", "User": user, "Env": ["TOKEN=x"], "WorkingDir": "/srv", "Labels": {"a": "b"},
+            "Healthcheck": {"Test": ["CMD", "/app/x", "-health"]}},
         "State": {"ExitCode": 1, "StartedAt": "2026-01-01T00:00:00Z"},
     });
     write(&format!("containers/{ID}/config.v2.json"), &config.to_string());
@@ -282,6 +298,7 @@ fn a_dead_docker_container_is_read_from_its_layers() {
         Fact::Config(Known::Is(config)),
         Fact::Entrypoint(Known::Is(entrypoint)),
         ..,
+        Fact::Image(Known::Is(image)),
         Fact::RuntimeState(state),
     ] = facts.as_slice()
     else {
@@ -291,6 +308,8 @@ fn a_dead_docker_container_is_read_from_its_layers() {
     assert_eq!((config.uid, config.gid, config.effective_caps), (1000, 1001, Some(0)));
     assert_eq!((config.env["TOKEN"].as_str(), config.cwd.as_str()), ("***", "/srv"));
     assert!(entrypoint.file.get().unwrap().present().is_some());
+    assert_eq!(image.labels["a"], "b");
+    assert!(image.healthcheck.as_ref().unwrap().tools[0].file.get().unwrap().present().is_some());
     let expected = RuntimeState {
         status: "exited".into(),
         exit_code: Some(1),
@@ -305,11 +324,11 @@ fn a_dead_docker_container_is_read_from_its_layers() {
 fn a_birth_or_a_question_that_comes_too_late_is_answered_from_what_dockerd_keeps() {
     let host = TestHost::new();
     dead_container(&host, "app");
-    let born = at_birth(&host.host, &TestHost::id().into(), Deadline::never());
+    let born = at_birth(&host.host, &TestHost::id().into(), &nobody_watches, Deadline::never());
     assert!(matches!(&born[0], Fact::Identity(identity) if identity.name == "web"), "{born:?}");
     assert!(matches!(&born[2], Fact::Entrypoint(Known::Is(entrypoint)) if entrypoint.file.get().is_some()));
     let asked = Want::File("/app/x".to_owned());
-    let answer = answer(&host.host, &TestHost::id().into(), None, &asked, Deadline::never());
+    let answer = answer(&host.host, &TestHost::id().into(), &[], &asked, Deadline::never());
     assert!(
         matches!(&answer, Fact::File { file: Known::Is(file), .. } if file.present().is_some()),
         "{answer:?}"
@@ -325,6 +344,9 @@ fn a_user_that_the_image_does_not_know_leaves_the_configuration_open() {
     };
     let unknown = facts("nobody-knows");
     assert!(matches!(&unknown[1], Fact::Config(Known::Unknown(reason)) if reason.contains("nobody-knows")));
+    let Fact::Image(Known::Is(image)) = &unknown[6] else { panic!("{unknown:?}") };
+    let tool = &image.healthcheck.as_ref().unwrap().tools[0];
+    assert!(matches!(&tool.file, Known::Unknown(reason) if reason.contains("nobody-knows")));
     let facts = facts("77:88");
     assert!(matches!(&facts[1], Fact::Config(Known::Is(config)) if (config.uid, config.gid) == (77, 88)));
 }

@@ -65,9 +65,10 @@ fn bundle(root: &ContainerRoot<'_>, path: &str, enough: bool) -> (TrustState, Op
         return (TrustState::Unknown(NOT_NEEDED.to_owned()), None);
     }
     if found.kind == FileKind::Directory {
-        return (TrustState::Unreadable("it is a directory".to_owned()), None);
+        return (TrustState::Unreadable(TrustState::DIRECTORY.to_owned()), None);
     }
     match found.read(BUNDLE_LIMIT_BYTES) {
+        Ok(bytes) if bytes.trim_ascii().is_empty() => (TrustState::Empty, None),
         Ok(bytes) => {
             let (count, dates) = certificates(&bytes);
             (TrustState::Certificates(count), dates)
@@ -120,20 +121,21 @@ fn present(root: &ContainerRoot<'_>, path: &str, bits: u32) -> Result<Found, Tru
         Ok(Lookup::Absent { .. }) => return Err(TrustState::Absent),
         Err(error) => return Err(TrustState::Unknown(error_text(&error))),
     };
-    if let Some((closed, mode)) = &found.closed_directory {
-        return Err(TrustState::Unreadable(format!("the directory {closed} has mode {mode:04o}")));
+    match found.closed_to(&root.user, bits) {
+        Some(reason) => Err(TrustState::Unreadable(reason)),
+        None => Ok(found),
     }
-    if !found.lets(&root.user, bits) {
-        let (uid, gid) = found.owner;
-        return Err(TrustState::Unreadable(format!("mode {:04o}, owner {uid}:{gid}", found.mode)));
-    }
-    Ok(found)
+}
+
+/// Seconds since the Unix epoch.
+pub(super) fn now_s() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// How many certificates in a PEM text parse, and their dates.
 fn certificates(pem: &[u8]) -> (u32, Option<CertificateDates>) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let looked_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let looked_s = now_s();
     let (mut count, mut expired, mut newest) = (0_u32, 0_u32, None);
     for der in CertificateDer::pem_slice_iter(pem).flatten() {
         let Ok((_, certificate)) = X509Certificate::from_der(&der) else { continue };
@@ -145,7 +147,12 @@ fn certificates(pem: &[u8]) -> (u32, Option<CertificateDates>) {
             break;
         }
     }
-    let dates = newest.map(|newest_not_before_s| CertificateDates { newest_not_before_s, expired, looked_s });
+    let dates = newest.map(|newest_not_before_s| CertificateDates {
+        newest_not_before_s,
+        expired,
+        total: count,
+        looked_s,
+    });
     (count, dates)
 }
 

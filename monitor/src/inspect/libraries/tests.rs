@@ -130,6 +130,24 @@ fn musl_is_its_own_libc_and_ignores_versions() {
 }
 
 #[test]
+fn musl_is_known_by_the_name_of_its_library_too() {
+    let program = ElfFile::program(GLIBC, &["libc.so.6"]);
+    let host = TestHost::new()
+        .file("/app/x", program.build())
+        .file("/lib/x86_64-linux-musl/libc.so", ElfFile::library(&[]).build())
+        .link(MUSL, "x86_64-linux-musl/libc.so")
+        .link(GLIBC, MUSL)
+        .file("/etc/ld-musl-x86_64.path", "/opt/lib\n")
+        .file("/opt/lib/libfoo.so", ElfFile::library(&[]).build());
+    assert_eq!(known(&host), Libraries::default());
+    for loader in [GLIBC, MUSL] {
+        let host_file = ElfFile::program(loader, &["libfoo.so"]).build();
+        std::fs::write(host.inside("/app/x"), host_file).unwrap();
+        assert_eq!(known(&host).found["libfoo.so"], "/opt/lib/libfoo.so", "{loader}");
+    }
+}
+
+#[test]
 fn a_place_nobody_can_look_into_makes_the_answer_unknown() {
     let program = ElfFile::program(GLIBC, &["libfoo.so"]);
     let mounts = serde_json::json!([{"destination": "/libs", "type": "tmpfs"}]);

@@ -5,7 +5,7 @@ use std::os::unix::fs::{chown, symlink};
 use super::*;
 use crate::model::container::{CgroupId, Run};
 use crate::{
-    inspect::{Deadline, at_birth},
+    inspect::{Deadline, at_birth, testing::nobody_watches},
     model::fact::{Fact, Known},
 };
 
@@ -127,10 +127,10 @@ fn what_goes_with_a_container_is_in_hand_before_it_goes() {
     let config = |facts: Vec<Fact>| {
         facts.into_iter().find_map(|fact| if let Fact::Config(config) = fact { Some(config) } else { None })
     };
-    let first = config(at_birth(&machine.host, &found, Deadline::never()));
+    let first = config(at_birth(&machine.host, &found, &nobody_watches, Deadline::never()));
     assert!(matches!(first, Some(Known::Is(config)) if config.args == ["/x"]));
     // It is held for the first who looks, and no longer.
-    let second = config(at_birth(&machine.host, &found, Deadline::never()));
+    let second = config(at_birth(&machine.host, &found, &nobody_watches, Deadline::never()));
     assert!(matches!(second, Some(Known::Unknown(_))));
 }
 
