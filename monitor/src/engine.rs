@@ -1,5 +1,7 @@
 //! Joins observations into diagnoses. Pure: no files, no sockets, no clock; time comes with the observations.
 
+mod coverage;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use monitor_common::probe::Probe;
@@ -9,22 +11,19 @@ use crate::{
     ledger::{Change, Ledger},
     model::{
         container::{ContainerId, Run},
-        diagnosis::{Blindness, Conclusion, Coverage, Diagnosis, Meaning, Severity, Verdict},
+        diagnosis::{Conclusion, Diagnosis, Meaning, Severity, Verdict},
         event::EventKind,
-        fact::Known,
         observation::{Host, Observation, Wanted},
-        text::inert,
         time::{BootNs, SECOND},
     },
     patterns::{CATALOGUE, Need, Pattern},
 };
+use coverage::is_decisive;
 
 /// Runs that are remembered at once; the longest gone go first.
 const MAX_RUNS: usize = 8192;
 /// Losses that are remembered one by one.
 const MAX_LOSSES: usize = 1024;
-/// A loss is told this long after it happened, at the latest.
-const LOSS_TOLD_NS: u64 = 2 * SECOND;
 /// How long a run is kept after its end, for facts that arrive late.
 const KEEP_VANISHED_NS: u64 = 60 * SECOND;
 /// Containers that are remembered by name after their runs were let go; the longest gone go first.
@@ -71,9 +70,11 @@ impl Engine {
             }
             Observation::Happened { run, event } => {
                 let case = self.case_mut(run, event.at);
-                let want = case.happen(event);
-                if let Some(want) = want {
-                    step.wanted.push(Wanted { run: run.clone(), want });
+                let wants = case.happen(event);
+                let plans_look = case.plans_look_after(event);
+                let is_due = plans_look || !wants.is_empty();
+                step.wanted.extend(wants.into_iter().map(|want| Wanted { run: run.clone(), want }));
+                if is_due {
                     self.look_when_due(run);
                 }
                 self.after_event(run, event.task.pid, &event.kind, &mut step);
@@ -82,6 +83,7 @@ impl Engine {
                 // A fact of a run that was let go comes too late.
                 if let Some(case) = self.cases.get_mut(run) {
                     case.learn(*at, fact.as_ref().clone());
+                    self.look_when_due(run);
                     self.ask_patterns(run, &mut step);
                 }
             }
@@ -131,6 +133,9 @@ impl Engine {
             EventKind::Exit { .. }
             | EventKind::OomKill { .. }
             | EventKind::SignalSent { .. }
+            | EventKind::SyscallRefused { .. }
+            | EventKind::Listening { .. }
+            | EventKind::DlopenFailed { .. }
             | EventKind::TlsRefused { .. } => self.ask_patterns(run, step),
             EventKind::Exec { .. }
             | EventKind::Open { .. }
@@ -159,6 +164,8 @@ impl Engine {
             }
             let Some(case) = self.cases.get_mut(&run) else { continue };
             case.now = until;
+            let wants = case.due_questions();
+            step.wanted.extend(wants.into_iter().map(|want| Wanted { run: run.clone(), want }));
             self.look_when_due(&run);
             self.ask_patterns(&run, step);
         }
@@ -218,7 +225,7 @@ impl Engine {
         self.gone.insert(run.container.clone(), Conclusion { diagnoses: Vec::new(), ..conclusion });
     }
 
-    /// No more observations will come: what waited for time to pass is decided now.
+    /// No more observations will come: what waited for time to pass is decided now. Nobody answers questions any more.
     pub fn settle(&mut self) -> Step {
         let mut step = Step::default();
         self.ask_pending(BootNs(self.now.0 + SETTLED_NS), &mut step);
@@ -258,89 +265,17 @@ impl Engine {
         }
         let coverage = self.coverage(container, case, &diagnoses);
         let has_findings = diagnoses.iter().any(|diagnosis| diagnosis.severity > Severity::Info);
-        let ending = case.and_then(|case| case.ending(has_findings));
+        let ending = case.and_then(|case| case.ending(diagnoses.iter().any(|one| explains_end(case, one))));
         let is_unexplained = ending.as_ref().is_some_and(|ending| ending.meaning == Meaning::Unexplained);
         let verdict = if has_findings {
             Verdict::Findings
-        } else if coverage.is_whole() && !is_unexplained {
+        } else if coverage.events_lost == 0 && !coverage.blind.iter().any(is_decisive) && !is_unexplained {
             Verdict::Clean
         } else {
             Verdict::Inconclusive
         };
         let identity = case.map(|case| case.identity.clone()).unwrap_or_default();
         Some(Conclusion { container: container.clone(), identity, verdict, diagnoses, ending, coverage })
-    }
-
-    fn coverage(&self, container: &ContainerId, case: Option<&Case>, diagnoses: &[Diagnosis]) -> Coverage {
-        let first_run =
-            self.cases.values().filter(|c| c.run.container == *container).map(|c| c.appeared_at).min();
-        let first_diagnosis = diagnoses.iter().map(|diagnosis| diagnosis.first_seen).min();
-        let from = first_run.into_iter().chain(first_diagnosis).min().unwrap_or(self.now);
-        let to = case.and_then(|case| case.vanished_at).unwrap_or(self.now);
-        let concerns = |first: BootNs, last: BootNs| last >= from && first <= BootNs(to.0 + LOSS_TOLD_NS);
-        let dropped = case.map_or(0, Case::dropped);
-        let events_lost = dropped
-            + self
-                .losses
-                .iter()
-                .filter(|(first, last, _)| concerns(*first, *last))
-                .map(|(.., count)| count)
-                .sum::<u64>();
-        Coverage {
-            from,
-            to,
-            attached_before_start: case.is_some_and(|case| case.from_birth),
-            events_lost,
-            blind: self.blindness(case),
-        }
-    }
-
-    /// What could not be seen of a container, with the patterns that cannot tell because of it.
-    fn blindness(&self, case: Option<&Case>) -> Vec<Blindness> {
-        let mut found: BTreeMap<Need, Blindness> = BTreeMap::new();
-        for pattern in CATALOGUE {
-            for need in pattern.needs {
-                let Some((what, why)) = self.unmet(*need, case) else { continue };
-                let entry =
-                    found.entry(*need).or_insert_with(|| Blindness { what, why, patterns: Vec::new() });
-                entry.patterns.push(pattern.id.to_owned());
-            }
-        }
-        let unknown_file = case.and_then(|case| case.unknown_files().next());
-        let about_files = unknown_file.map(|(path, why)| Blindness {
-            what: format!("file {}", inert(path)),
-            why: why.to_owned(),
-            patterns: CATALOGUE
-                .iter()
-                .filter(|pattern| pattern.needs.contains(&Need::Probe(Probe::ExecFailed)))
-                .map(|pattern| pattern.id.to_owned())
-                .collect(),
-        });
-        found.into_values().chain(about_files).collect()
-    }
-
-    /// The reason why a need is not met.
-    fn unmet(&self, need: Need, case: Option<&Case>) -> Option<(String, String)> {
-        let why_unknown = |what: &str, why: Option<&String>| why.map(|why| (what.to_owned(), why.clone()));
-        match need {
-            Need::Probe(probe) => {
-                self.blind.get(probe.name()).map(|why| (format!("probe {}", probe.name()), why.clone()))
-            }
-            Need::Config => why_unknown("OCI configuration", case.and_then(|case| unknown(&case.config))),
-            Need::Entrypoint => why_unknown(
-                "entrypoint file",
-                case.and_then(|case| match &case.entrypoint {
-                    Known::Is(entrypoint) => unknown(&entrypoint.file),
-                    Known::Unknown(why) => Some(why),
-                }),
-            ),
-            Need::Birth => case.filter(|case| !case.from_birth).map(|_| {
-                (
-                    "start of the container".to_owned(),
-                    "observation began after the container had started".to_owned(),
-                )
-            }),
-        }
     }
 
     /// Patterns that cannot tell anything about any container, because a probe is off.
@@ -350,7 +285,15 @@ impl Engine {
             .filter(|pattern| {
                 pattern.needs.iter().any(|need| match need {
                     Need::Probe(probe) => self.blind.contains_key(probe.name()),
-                    Need::Config | Need::Entrypoint | Need::Birth => false,
+                    Need::Config
+                    | Need::Entrypoint
+                    | Need::Birth
+                    | Need::Dlopen
+                    | Need::Passwd
+                    | Need::WrittenFiles
+                    | Need::Processes
+                    | Need::CpuStat
+                    | Need::TrustStore => false,
                 })
             })
             .collect()
@@ -367,10 +310,17 @@ impl Engine {
     }
 }
 
-fn unknown<T>(known: &Known<T>) -> Option<&String> {
-    match known {
-        Known::Is(_) => None,
-        Known::Unknown(why) => Some(why),
+/// A diagnosis says why the container ended: it is an error of its own, or the end is part of its evidence. Of an end that
+/// nobody saw any finding may be the reason.
+fn explains_end(case: &Case, diagnosis: &Diagnosis) -> bool {
+    let is_of_this_run = diagnosis.last_seen >= case.appeared_at;
+    let ended_at = case.init().and_then(|init| init.exit).map(|exit| exit.at);
+    match diagnosis.severity {
+        Severity::Info => false,
+        Severity::Warning => {
+            ended_at.is_none_or(|at| diagnosis.evidence.iter().any(|evidence| evidence.at == Some(at)))
+        }
+        Severity::Error => is_of_this_run || ended_at.is_none(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         diagnosis::{Diagnosis, Finding},
         time::BootNs,
     },
-    patterns::Pattern,
+    patterns::{Pattern, rank},
 };
 
 /// Diagnoses that one container can have; further subjects are counted in the last one's stead.
@@ -84,13 +84,11 @@ impl Ledger {
         all
     }
 
-    /// The diagnoses of one container: the most severe first, then the surest, then the oldest.
+    /// The diagnoses of one container, ranked.
     pub fn of(&self, container: &ContainerId) -> Vec<Diagnosis> {
         let mut found: Vec<Diagnosis> =
             self.by_container.get(container).map(|book| book.values().cloned().collect()).unwrap_or_default();
-        found.sort_by(|a, b| {
-            (b.severity, b.confidence).cmp(&(a.severity, a.confidence)).then(a.first_seen.cmp(&b.first_seen))
-        });
+        rank(&mut found);
         found
     }
 
@@ -118,5 +116,6 @@ fn open(pattern: &Pattern, container: &ContainerId, finding: Finding) -> Diagnos
         first_seen: at,
         last_seen: at,
         count: 1,
+        consequence_of: None,
     }
 }

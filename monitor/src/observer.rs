@@ -2,6 +2,7 @@
 //! failures.
 
 mod cgroups;
+mod dlopen;
 mod exits;
 mod floods;
 mod host;
@@ -26,6 +27,7 @@ use crate::{
         load::{self, HookState, Outcome},
         programs::{self, Books},
         rings::{Rings, SETTLE_NS},
+        uprobes,
     },
     model::{
         container::{ContainerId, Run},
@@ -35,6 +37,7 @@ use crate::{
     },
     runtime,
 };
+use dlopen::Dlopens;
 use exits::Exits;
 use floods::Floods;
 pub use host::host_facts;
@@ -63,6 +66,8 @@ pub struct Observer {
     budgets: Budgets,
     hierarchy: Hierarchy,
     hooks: Vec<HookState>,
+    on_demand: Vec<HookState>,
+    dlopens: Dlopens,
     attribution: Attribution,
     inspections: Inspections,
     whereabouts: whereabouts::Known,
@@ -123,6 +128,8 @@ impl Observer {
             budgets,
             hierarchy,
             hooks: Vec::new(),
+            on_demand: Vec::new(),
+            dlopens: Dlopens::default(),
             attribution: Attribution::default(),
             inspections: Inspections::new(host, sockets),
             whereabouts: whereabouts::Known::default(),
@@ -144,6 +151,10 @@ impl Observer {
         observer.scan(now);
         observer.hooks = load::attach_all(&mut observer.ebpf, &btf, options.only_way);
         observer.attached_at = clock::now();
+        let (on_demand, uprobes) = uprobes::load(&mut observer.ebpf, &btf);
+        observer.on_demand = on_demand;
+        observer.dlopens = Dlopens::new(uprobes);
+        observer.inspections.watch_with(observer.dlopens.clone());
         drop(btf);
         host::give_memory_back();
         observer.tell_blindness()?;
@@ -154,6 +165,11 @@ impl Observer {
     /// What became of each hook.
     pub fn hooks(&self) -> &[HookState] {
         &self.hooks
+    }
+
+    /// What became of each hook that waits for a container to need it.
+    pub fn on_demand(&self) -> &[HookState] {
+        &self.on_demand
     }
 
     pub fn counters(&self) -> &Counters {
@@ -225,6 +241,7 @@ impl Observer {
             self.checked_at = now;
             self.check_losses(now);
             self.whereabouts.forget(now);
+            self.dlopens.forget(now);
             self.follow_names(now);
         }
     }
@@ -238,8 +255,8 @@ impl Observer {
     pub fn ask(&mut self, wanted: Vec<Wanted>) {
         for Wanted { run, want } in wanted {
             let path = self.attribution.path(&run).map(str::to_owned);
-            let pid = path.and_then(|path| self.hierarchy.processes(&path).first().copied());
-            self.inspect(run, Kind::Answer { pid, want });
+            let pids = path.map(|path| self.hierarchy.processes(&path)).unwrap_or_default();
+            self.inspect(run, Kind::Answer { pids, want });
         }
     }
 
@@ -253,6 +270,10 @@ impl Observer {
         if !learned.from_socket {
             let is_whole = !learned.facts.iter().any(Fact::is_unknown);
             self.inspected.push((is_whole, learned.took));
+        }
+        if self.attribution.path(&learned.run).is_none() {
+            // Its end may have come before its calls were watched.
+            self.dlopens.gone(&learned.run, at);
         }
         for fact in learned.facts {
             let run = learned.run.clone();
@@ -317,7 +338,7 @@ impl Observer {
     fn tell_blindness(&mut self) -> Result<(), ObserveError> {
         let at = clock::now();
         let mut reasons = Vec::new();
-        for state in &self.hooks {
+        for state in self.hooks.iter().chain(&self.on_demand) {
             let Outcome::Blind(why) = &state.outcome else { continue };
             reasons.push(format!("{}: {why}", state.hook.name));
             for probe in state.hook.probes {
@@ -325,7 +346,7 @@ impl Observer {
                 self.queue.push_back(Observation::Blind { at, probe, why: why.clone() });
             }
         }
-        if reasons.len() == self.hooks.len() {
+        if self.hooks.iter().all(|state| !state.is_attached()) {
             return Err(ObserveError::AllBlind(reasons.join("; ")));
         }
         Ok(())
@@ -333,7 +354,7 @@ impl Observer {
 
     /// The kernel's books on each attached program.
     pub fn books(&self) -> Vec<(&'static str, Books)> {
-        let running = self.hooks.iter().flat_map(HookState::programs);
+        let running = self.hooks.iter().chain(&self.on_demand).flat_map(HookState::programs);
         running.filter_map(|program| Some((program.name, programs::books(&self.ebpf, program)?))).collect()
     }
 

@@ -87,7 +87,7 @@ impl Pipeline {
     #[must_use]
     pub fn sharing(mut self, shared: Shared) -> Self {
         shared.metrics(|metrics| {
-            for state in self.observer.hooks() {
+            for state in self.observer.hooks().iter().chain(self.observer.on_demand()) {
                 for probe in state.hook.probes {
                     metrics.set_probe(*probe, state.is_attached());
                 }

@@ -60,7 +60,8 @@ pub(super) fn observe(
         kernel_log: global.verbose >= 2,
     };
     let observer = Observer::start(&options).map_err(cannot_observe)?;
-    for state in observer.hooks().iter().filter(|state| !state.is_attached()) {
+    let states = observer.hooks().iter().chain(observer.on_demand());
+    for state in states.filter(|state| !state.is_attached()) {
         tracing::warn!(hook = state.hook.name, lost = state.hook.lost, "a probe is off: {:?}", state.outcome);
     }
     Ok(observer)

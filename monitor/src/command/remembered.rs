@@ -17,6 +17,7 @@ use crate::{
         diagnosis::{Conclusion, Confidence, Diagnosis, Evidence, Meaning, Severity, Source, Verdict},
         time::{BootEpoch, BootNs},
     },
+    patterns::rank,
     when::Since,
 };
 
@@ -112,6 +113,7 @@ impl Remembered {
             first_seen: boot(self.first_seen),
             last_seen: boot(self.last_seen),
             count: self.count,
+            consequence_of: None,
         }
     }
 }
@@ -132,7 +134,7 @@ pub(super) fn add(conclusion: &mut Conclusion, remembered: Vec<Diagnosis>) {
         blindness.patterns.retain(|id| conclusion.diagnoses.iter().all(|one| one.pattern != *id));
     }
     conclusion.coverage.blind.retain(|blindness| !blindness.patterns.is_empty());
-    conclusion.diagnoses.sort_by_key(|one| std::cmp::Reverse((one.severity, one.confidence)));
+    rank(&mut conclusion.diagnoses);
     if conclusion.diagnoses.iter().any(|one| one.severity > Severity::Info) {
         conclusion.verdict = Verdict::Findings;
         if let Some(ending) =

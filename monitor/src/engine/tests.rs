@@ -6,7 +6,7 @@ use crate::model::{
     diagnosis::Confidence,
     errno::Errno,
     event::{Event, Task},
-    fact::{Config, Content, Entrypoint, Fact, FileFact, FileKind, Want},
+    fact::{Config, Content, Entrypoint, Fact, FileFact, FileKind, Known, Passwd, TrustStore, Want},
     observation::Loss,
     time::MS,
 };
@@ -76,10 +76,14 @@ fn exit(code: i32) -> EventKind {
 
 /// A container that was watched from its birth, with its configuration and entrypoint known.
 fn born(engine: &mut Engine, run: &Run, ms: u64, file: FileFact) {
-    let config = Config { own_pid_namespace: true, ..Config::default() };
+    // Nothing about its privileges is worth a remark.
+    let config = Config { own_pid_namespace: true, user_namespace: true, seccomp: true, ..Config::default() };
+    let passwd = Passwd { file_present: true, uid: 0, name: Some("root".into()), entries: 1 };
     engine.observe(&Observation::Appeared { run: run.clone(), at: at(ms), from_birth: true });
     engine.observe(&learned(run, ms, Fact::Config(Known::Is(config))));
     engine.observe(&learned(run, ms, entrypoint(Known::Is(file))));
+    engine.observe(&learned(run, ms, Fact::Passwd(Known::Is(passwd))));
+    engine.observe(&learned(run, ms, Fact::TrustStore(Known::Is(TrustStore::default()))));
 }
 
 fn patterns(engine: &Engine) -> Vec<(String, u64)> {
@@ -217,6 +221,27 @@ fn blindness_and_loss_make_an_answer_inconclusive_never_clean() {
     let conclusion = healthy(Some(blind));
     assert_eq!(conclusion.verdict, Verdict::Inconclusive);
     assert!(conclusion.coverage.blind.iter().any(|one| one.patterns == ["oom-kill"]));
+}
+
+#[test]
+fn without_uprobes_only_containers_that_can_call_dlopen_are_in_doubt() {
+    let concluded = |watched: Known<bool>| {
+        let (mut engine, run) = (Engine::new(), run(1));
+        engine.observe(&Observation::Blind {
+            at: at(0),
+            probe: "dlopen_failed".into(),
+            why: "refused".into(),
+        });
+        born(&mut engine, &run, 0, empty_file());
+        engine.observe(&learned(&run, 10, Fact::DlopenWatched(watched)));
+        engine.observe(&happened(&run, 50, exec()));
+        engine.conclude(&run.container).unwrap()
+    };
+    assert_eq!(concluded(Known::Is(false)).verdict, Verdict::Clean);
+    let conclusion = concluded(Known::unknown("refused"));
+    assert_eq!(conclusion.verdict, Verdict::Inconclusive);
+    let blind: Vec<_> = conclusion.coverage.blind.iter().map(|one| one.what.as_str()).collect();
+    assert_eq!(blind, ["calls of dlopen"]);
 }
 
 #[test]

@@ -40,6 +40,9 @@ impl Observer {
             | EventKind::SignalSent { .. }
             | EventKind::SignalDelivered { .. }
             | EventKind::TlsRefused { .. }
+            | EventKind::SyscallRefused { .. }
+            | EventKind::Listening { .. }
+            | EventKind::DlopenFailed { .. }
             | EventKind::Flooded { .. }
             | EventKind::Exit { .. } => self.happened(event),
         }
@@ -101,6 +104,7 @@ impl Observer {
 
     fn vanish(&mut self, run: Run, at: BootNs) {
         self.whereabouts.gone(run.clone(), at);
+        self.dlopens.gone(&run, at);
         self.queue.push_back(Observation::Vanished { run, at });
     }
 

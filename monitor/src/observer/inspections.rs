@@ -8,8 +8,9 @@ use std::{
 
 use tokio::sync::{Semaphore, mpsc};
 
+use super::dlopen::Dlopens;
 use crate::{
-    inspect::{self, Deadline, Host, Whereabouts},
+    inspect::{self, Deadline, Host, WatchDlopen, Whereabouts},
     model::{
         container::{Identity, Run, Runtime},
         fact::{Fact, Want},
@@ -33,7 +34,7 @@ pub(super) enum Kind {
     /// It runs, and this is one of its processes.
     Live(u32),
     Answer {
-        pid: Option<u32>,
+        pids: Vec<u32>,
         want: Want,
     },
 }
@@ -55,6 +56,7 @@ pub(super) struct Inspections {
     sender: mpsc::Sender<Learned>,
     receiver: mpsc::Receiver<Learned>,
     waiting: Arc<Semaphore>,
+    dlopens: Dlopens,
     sockets: Arc<[PathBuf]>,
     /// Runs whose names the sockets shall tell; one question serves all that wait.
     nameless: Arc<Mutex<Vec<(Run, Runtime)>>>,
@@ -73,6 +75,7 @@ impl Inspections {
             sender,
             receiver,
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+            dlopens: Dlopens::default(),
             sockets: sockets.into(),
             nameless: Arc::default(),
             asking: Arc::new(Semaphore::new(1)),
@@ -117,6 +120,11 @@ impl Inspections {
         &self.host
     }
 
+    /// Who sees to it that failing calls of dlopen are seen.
+    pub(super) fn watch_with(&mut self, dlopens: Dlopens) {
+        self.dlopens = dlopens;
+    }
+
     /// The probes are attached: what was asked for until now begins.
     pub(super) fn release(&mut self) {
         for (run, at, kind) in self.held.take().unwrap_or_default() {
@@ -142,14 +150,19 @@ impl Inspections {
             return;
         };
         let (host, places, sender) = (Arc::clone(&self.host), Arc::clone(&self.places), self.sender.clone());
+        let dlopens = self.dlopens.clone();
         tokio::spawn(async move {
             let Ok(place) = places.acquire_owned().await else { return };
             let started = Instant::now();
-            let looked = tokio::task::spawn_blocking(move || look(&host, &at, &kind)).await;
+            let looked = tokio::task::spawn_blocking(move || {
+                let facts = look(&host, &at, &kind, &|calls| dlopens.watch(&run, calls));
+                (run, facts)
+            });
+            let looked = looked.await;
             drop(place);
             match looked {
                 // The receiver is gone only when gomon ends.
-                Ok(facts) => drop(
+                Ok((run, facts)) => drop(
                     sender.send(Learned { run, facts, took: started.elapsed(), from_socket: false }).await,
                 ),
                 Err(error) => tracing::error!(%error, "an inspection failed"),
@@ -179,11 +192,11 @@ fn locked<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
     list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn look(host: &Host, at: &Whereabouts, kind: &Kind) -> Vec<Fact> {
+fn look(host: &Host, at: &Whereabouts, kind: &Kind, watch: WatchDlopen<'_>) -> Vec<Fact> {
     let deadline = Deadline::after(BUDGET);
     match kind {
-        Kind::Birth => inspect::at_birth(host, at, deadline),
-        Kind::Live(pid) => inspect::of_live(host, at, *pid, deadline),
-        Kind::Answer { pid, want } => vec![inspect::answer(host, at, *pid, want, deadline)],
+        Kind::Birth => inspect::at_birth(host, at, watch, deadline),
+        Kind::Live(pid) => inspect::of_live(host, at, *pid, watch, deadline),
+        Kind::Answer { pids, want } => vec![inspect::answer(host, at, pids, want, deadline)],
     }
 }

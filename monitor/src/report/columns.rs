@@ -92,7 +92,11 @@ pub(super) fn headline(conclusion: &Conclusion) -> String {
             format!("findings: {}", counts.join(", "))
         }
         Verdict::Clean => {
-            "clean: everything that the patterns rest on was seen, and none of them fits".to_owned()
+            let remarks = match conclusion.diagnoses.len() {
+                0 => String::new(),
+                count => format!(" above info ({count} at info)"),
+            };
+            format!("clean: everything that the patterns rest on was seen, and none of them fits{remarks}")
         }
         Verdict::Inconclusive if conclusion.coverage.is_whole() => {
             "inconclusive: everything was seen, and no pattern explains the failure".to_owned()
@@ -145,9 +149,17 @@ impl Page<'_> {
         if let Some(ending) = &conclusion.ending {
             writeln!(out, "{}", ended(ending, self.epoch))?;
         }
-        for diagnosis in &conclusion.diagnoses {
+        let is_remark =
+            |diagnosis: &&Diagnosis| diagnosis.severity == Severity::Info && self.width == Width::Columns;
+        for diagnosis in conclusion.diagnoses.iter().filter(|one| !is_remark(one)) {
             writeln!(out)?;
             self.diagnosis(out, diagnosis, &conclusion.coverage)?;
+        }
+        let remarks: Vec<&Diagnosis> = conclusion.diagnoses.iter().filter(is_remark).collect();
+        if !remarks.is_empty() {
+            writeln!(out)?;
+            remarks.into_iter().try_for_each(|one| self.remark(out, one))?;
+            writeln!(out, "{}", paint(self.theme.faint, "Evidence and remedy of these: -o wide"))?;
         }
         writeln!(out)?;
         self.coverage(out, &conclusion.coverage)
@@ -178,6 +190,9 @@ impl Page<'_> {
         let (severity, pattern) = (diagnosis.severity.name().to_uppercase(), &diagnosis.pattern);
         writeln!(out, "{} {}", paint(style, severity), paint(self.theme.strong, pattern))?;
         writeln!(out, "  {}", diagnosis.summary)?;
+        if let Some(cause) = &diagnosis.consequence_of {
+            self.field(out, "Consequence of", cause)?;
+        }
         self.field(out, "Missing or wrong", &diagnosis.subject)?;
         self.heading(out, "Evidence")?;
         self.evidence(out, &diagnosis.evidence)?;
@@ -200,6 +215,14 @@ impl Page<'_> {
             "" => writeln!(out),
             line => writeln!(out, "    {line}"),
         })
+    }
+
+    /// What only informs, on one line: it must not drown what failed.
+    fn remark(&self, out: &mut String, diagnosis: &Diagnosis) -> fmt::Result {
+        let Diagnosis { severity, pattern, summary, .. } = diagnosis;
+        let style = self.theme.severity(*severity);
+        let severity = severity.name().to_uppercase();
+        writeln!(out, "{} {}  {summary}", paint(style, severity), paint(self.theme.strong, pattern))
     }
 
     fn evidence(&self, out: &mut String, evidence: &[Evidence]) -> fmt::Result {
@@ -308,6 +331,23 @@ Watched 2023-11-14T22:13:21.000Z for 1 min 1 s, from before its first process, n
         conclusion.identity.image = "x\u{1b}[31m".to_owned();
         assert!(!plain(&conclusion).contains('\u{1b}'));
         assert!(text(&conclusion, EPOCH, Width::Wide, &Theme::coloured()).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn what_only_informs_is_one_line_after_what_failed() {
+        let mut conclusion = samples::finding();
+        let mut remark = conclusion.diagnoses[0].clone();
+        (remark.severity, remark.pattern) = (Severity::Info, "privilege-posture".to_owned());
+        remark.summary = "the container starts as root".to_owned();
+        conclusion.diagnoses.push(remark);
+        let told = plain(&conclusion);
+        assert_eq!(told.matches("Remedy:").count(), 1, "{told}");
+        assert!(
+            told.contains("\n\nINFO privilege-posture  the container starts as root\nEvidence"),
+            "{told}"
+        );
+        let wide = text(&conclusion, EPOCH, Width::Wide, &Theme::plain());
+        assert_eq!(wide.matches("Remedy:").count(), 2, "{wide}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::model::{
     container::{ContainerId, Identity},
-    event::{Disposition, Event, EventKind, SignalOutcome, Task},
+    event::{Disposition, Event, EventKind, Refusal, RefusedAbout, SignalOutcome, Task},
     signal::{SI_KERNEL, SI_TKILL, SI_USER},
     text::{inert, inert_short},
     time::BootEpoch,
@@ -67,7 +67,7 @@ fn what(kind: &EventKind) -> String {
             let anon = anon_pages.map_or_else(String::new, |pages| format!(" with {pages} anonymous pages"));
             format!("victim {}{anon}", process(victim).trim_end())
         }
-        EventKind::SignalSent { signal, code, target, sender_cgroup: _, outcome } => {
+        EventKind::SignalSent { signal, code, target, sender_cgroup: _, outcome, syscall: _ } => {
             format!("{signal} to {} {} ({})", inert(&target.comm), target.pid, sent(*code, *outcome))
         }
         EventKind::SignalDelivered { signal, code: _, disposition } => {
@@ -78,12 +78,36 @@ fn what(kind: &EventKind) -> String {
             Some(signal) if *core_dumped => format!("{signal}, core dumped"),
             Some(signal) => signal.to_string(),
         },
+        EventKind::SyscallRefused { syscall, result, arguments: _, about } => {
+            format!(
+                "{} {}{}",
+                inert(syscall),
+                refusal(*result),
+                about.as_ref().map(refused_about).unwrap_or_default()
+            )
+        }
+        EventKind::Listening { address } => address.to_string(),
+        EventKind::DlopenFailed { name, flags: _ } => format!("{} could not be loaded", inert(name)),
         EventKind::TlsRefused { fd } => format!("server certificate refused on descriptor {fd}"),
         EventKind::Flooded { probe } => {
             format!("too many events of probe {}: the rest is kept back for a while", inert(probe))
         }
         EventKind::CgroupMade { hierarchy: _, path, command: _ }
         | EventKind::CgroupRemoved { hierarchy: _, path } => inert(path).into_owned(),
+    }
+}
+
+fn refusal(result: Refusal) -> String {
+    match result {
+        Refusal::Errno(errno) => errno.to_string(),
+        Refusal::ThreadKilled => "killed the thread".to_owned(),
+    }
+}
+
+fn refused_about(about: &RefusedAbout) -> String {
+    match about {
+        RefusedAbout::Path(path) => format!(" on {}", inert(path)),
+        RefusedAbout::Address(address) => format!(" on {address}"),
     }
 }
 
@@ -167,12 +191,13 @@ fn detail(kind: &EventKind) -> Value {
             "file_pages": file_pages,
             "shmem_pages": shmem_pages,
         }),
-        EventKind::SignalSent { signal, code, target, sender_cgroup, outcome } => json!({
+        EventKind::SignalSent { signal, code, target, sender_cgroup, outcome, syscall } => json!({
             "signal": signal.to_string(),
             "code": code,
             "target": task(target),
             "sender_cgroup": sender_cgroup,
             "outcome": outcome,
+            "syscall": syscall,
         }),
         EventKind::SignalDelivered { signal, code, disposition } => {
             json!({ "signal": signal.to_string(), "code": code, "disposition": disposition })
@@ -183,6 +208,27 @@ fn detail(kind: &EventKind) -> Value {
             "core_dumped": core_dumped,
             "parent_pid": parent_pid,
         }),
+        EventKind::SyscallRefused { syscall, result, arguments, about } => json!({
+            "syscall": inert(syscall),
+            "errno": match result {
+                Refusal::Errno(errno) => Some(errno.to_string()),
+                Refusal::ThreadKilled => None,
+            },
+            "thread_killed": *result == Refusal::ThreadKilled,
+            "arguments": arguments,
+            "path": match about {
+                Some(RefusedAbout::Path(path)) => Some(inert(path)),
+                Some(RefusedAbout::Address(_)) | None => None,
+            },
+            "address": match about {
+                Some(RefusedAbout::Address(address)) => Some(address.to_string()),
+                Some(RefusedAbout::Path(_)) | None => None,
+            },
+        }),
+        EventKind::Listening { address } => {
+            json!({ "address": address.ip().to_string(), "port": address.port() })
+        }
+        EventKind::DlopenFailed { name, flags } => json!({ "name": inert(name), "flags": flags }),
         EventKind::TlsRefused { fd } => json!({ "fd": fd }),
         EventKind::Flooded { probe } => json!({ "probe": inert(probe) }),
         EventKind::CgroupMade { hierarchy, path, command: _ }

@@ -76,6 +76,7 @@ fn sections(pattern: &Pattern) -> Vec<(&'static str, String)> {
         look_alikes,
         remedy,
         limits,
+        brought_about_by,
         needs,
         matches: _,
     } = pattern;
@@ -91,6 +92,16 @@ fn sections(pattern: &Pattern) -> Vec<(&'static str, String)> {
         .filter(|(_, body)| !body.trim().is_empty())
         .map(|(name, body)| (name, body.to_owned()))
         .collect();
+    if !brought_about_by.is_empty() {
+        let ids: Vec<String> = brought_about_by.iter().map(|id| format!("`{id}`")).collect();
+        sections.push((
+            "What brings it about",
+            format!(
+                "Where it is found together with one of these it is their consequence: {}.",
+                ids.join(", ")
+            ),
+        ));
+    }
     if !needs.is_empty() {
         let names: Vec<String> = needs.iter().map(|need| need_text(*need)).collect();
         sections.push((
@@ -107,6 +118,12 @@ fn need_text(need: Need) -> String {
         Need::Config => "the container's OCI configuration".to_owned(),
         Need::Entrypoint => "the file that the container starts with".to_owned(),
         Need::Birth => "the container's start".to_owned(),
+        Need::Dlopen => "the container's calls of dlopen".to_owned(),
+        Need::Passwd => "the container's `/etc/passwd`".to_owned(),
+        Need::Processes => "the container's processes in `/proc`".to_owned(),
+        Need::CpuStat => "the container's `cpu.stat`".to_owned(),
+        Need::TrustStore => "the places of root certificates".to_owned(),
+        Need::WrittenFiles => "the files that it was to write".to_owned(),
     }
 }
 
@@ -132,6 +149,7 @@ mod tests {
         look_alikes: "",
         remedy: "    ENV CGO_ENABLED=0",
         limits: "None.",
+        brought_about_by: &[],
         needs: &[Need::Probe(Probe::ExecFailed), Need::Entrypoint],
         matches: |_| Vec::new(),
     };

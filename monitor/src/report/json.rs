@@ -107,6 +107,9 @@ struct Item<'a> {
     first_seen: String,
     last_seen: String,
     count: u64,
+    /// The pattern of the diagnosis that brought this one about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consequence_of: Option<&'a str>,
 }
 
 impl<'a> Item<'a> {
@@ -123,6 +126,7 @@ impl<'a> Item<'a> {
             first_seen,
             last_seen,
             count,
+            consequence_of,
         } = diagnosis;
         Self {
             pattern,
@@ -135,6 +139,7 @@ impl<'a> Item<'a> {
             first_seen: epoch.rfc3339(*first_seen),
             last_seen: epoch.rfc3339(*last_seen),
             count: *count,
+            consequence_of: consequence_of.as_deref(),
         }
     }
 }

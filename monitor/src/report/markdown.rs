@@ -82,6 +82,9 @@ fn write_diagnosis(
 ) -> fmt::Result {
     writeln!(out, "\n## {}: {}\n", diagnosis.severity, diagnosis.pattern)?;
     writeln!(out, "{}\n", prose(&diagnosis.summary))?;
+    if let Some(cause) = &diagnosis.consequence_of {
+        writeln!(out, "- Consequence of: {cause}")?;
+    }
     writeln!(out, "- Missing or wrong: {}", code(&diagnosis.subject))?;
     writeln!(out, "- How sure: {}, {}", diagnosis.confidence, meaning(diagnosis.confidence))?;
     let (first, last) = (epoch.rfc3339(diagnosis.first_seen), epoch.rfc3339(diagnosis.last_seen));

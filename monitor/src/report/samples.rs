@@ -56,6 +56,7 @@ pub(crate) fn diagnosis() -> Diagnosis {
         first_seen: BootNs(1_500 * MS),
         last_seen: BootNs(61_500 * MS),
         count: 3,
+        consequence_of: None,
     }
 }
 

@@ -205,7 +205,15 @@ impl Metrics {
         for pattern in CATALOGUE {
             let blind = pattern.needs.iter().any(|need| match need {
                 Need::Probe(probe) => !self.attached.contains(probe),
-                Need::Config | Need::Entrypoint | Need::Birth => false,
+                Need::Config
+                | Need::Entrypoint
+                | Need::Birth
+                | Need::Dlopen
+                | Need::Passwd
+                | Need::Processes
+                | Need::CpuStat
+                | Need::WrittenFiles
+                | Need::TrustStore => false,
             });
             self.families.blind.with_label_values(&[pattern.id]).set(i64::from(blind));
         }

@@ -16,6 +16,7 @@ use crate::{
         observation::Observation,
         time::BootEpoch,
     },
+    patterns::rank,
     report::json::Diagnoses,
 };
 
@@ -151,6 +152,7 @@ impl Shared {
             let fit = |(one, identity): &&(Diagnosis, Identity)| filter.fits(one, identity, state.epoch);
             (state.diagnoses.values().filter(fit).cloned().collect::<Vec<_>>(), state.epoch)
         };
+        mark_consequences(&mut found);
         found.sort_by_key(|(diagnosis, _)| std::cmp::Reverse(diagnosis.last_seen));
         let pairs = found.iter().map(|(diagnosis, identity)| (diagnosis, identity));
         serde_json::to_string(&Diagnoses::new(pairs, epoch))
@@ -159,6 +161,17 @@ impl Shared {
     /// A panic elsewhere leaves counters that are at worst one short.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Each container's diagnoses among themselves; those of one container stand together.
+fn mark_consequences(found: &mut [(Diagnosis, Identity)]) {
+    for of_one in found.chunk_by_mut(|(one, _), (next, _)| one.container == next.container) {
+        let mut diagnoses: Vec<Diagnosis> = of_one.iter().map(|(one, _)| one.clone()).collect();
+        rank(&mut diagnoses);
+        for ((slot, _), ranked) in of_one.iter_mut().zip(diagnoses) {
+            *slot = ranked;
+        }
     }
 }
 

@@ -8,9 +8,10 @@ use crate::{
     inspect::error_text,
     kernel::{
         cgroupfs::{Hierarchy, Mode},
-        hooks::{HOOKS, Hook, Kind, Way},
+        hooks::{HOOKS, Hook, Kind, ON_DEMAND, Way},
         load::{HookState, LoadError, Outcome, attach_all, load_maps},
         offsets::Layout,
+        uprobes,
     },
 };
 
@@ -95,10 +96,12 @@ fn programs(hierarchy: &Hierarchy, only: Option<Kind>) -> Vec<Check> {
         Ok(loaded) => loaded,
         Err(error) => return unloaded(&error_text(&error), remedy(&error)),
     };
-    let hooks = attach_all(&mut ebpf, &btf, only);
+    let mut hooks = attach_all(&mut ebpf, &btf, only);
     let none = !hooks.iter().any(HookState::is_attached);
+    let (on_demand, _) = uprobes::load(&mut ebpf, &btf);
+    hooks.extend(on_demand);
     let mut checks = vec![Check::ok("kernel-programs", "their maps are accepted")];
-    checks.extend(hooks.iter().map(|HookState { hook, outcome, refused }| match outcome {
+    checks.extend(hooks.iter().map(|HookState { hook, outcome, refused, .. }| match outcome {
         Outcome::Attached(way) => Check::ok(name(hook), attached(way, refused)),
         Outcome::Blind(why) => {
             let (found, remedy) = (format!("off: {why}"), off(hook));
@@ -119,7 +122,11 @@ fn name(hook: &Hook) -> String {
 /// Where its programs are, and what was preferred to it and is not to be had.
 fn attached(way: &Way, refused: &[(&Way, String)]) -> String {
     let places: Vec<String> = way.programs.iter().map(|program| program.attach.to_string()).collect();
-    let mut found = format!("attached: {}", places.join(" "));
+    let word = match way.kind {
+        Kind::Uprobe => "loaded, attached when a container needs it",
+        Kind::Fexit | Kind::Tracepoint | Kind::Raw => "attached",
+    };
+    let mut found = format!("{word}: {}", places.join(" "));
     for (way, why) in refused {
         // Writing to a String cannot fail.
         let _ = write!(found, "; not {} (Linux {}), which costs less: {why}", way.kind.name(), way.since);
@@ -147,7 +154,10 @@ fn remedy(error: &LoadError) -> &'static str {
 fn unloaded(why: &str, remedy: &str) -> Vec<Check> {
     let mut checks = vec![Check::missing("kernel-programs", why, remedy)];
     checks.extend(
-        HOOKS.iter().map(|hook| Check::missing(name(hook), "not tried: see kernel-programs", off(hook))),
+        HOOKS
+            .iter()
+            .chain(ON_DEMAND)
+            .map(|hook| Check::missing(name(hook), "not tried: see kernel-programs", off(hook))),
     );
     checks
 }
@@ -160,7 +170,7 @@ mod tests {
     #[test]
     fn every_hook_is_named_even_if_nothing_loads() {
         let checks = unloaded("no", "do");
-        assert_eq!(checks.len(), HOOKS.len() + 1);
+        assert_eq!(checks.len(), HOOKS.len() + ON_DEMAND.len() + 1);
         assert!(checks.iter().all(|check| check.state == State::Missing && check.remedy.is_some()));
     }
 

@@ -130,6 +130,12 @@ impl Containers {
             | Fact::File { .. }
             | Fact::TrustStore(_)
             | Fact::Passwd(_)
+            | Fact::Image(_)
+            | Fact::Pem { .. }
+            | Fact::Linked { .. }
+            | Fact::Processes(_)
+            | Fact::Cpu(_)
+            | Fact::DlopenWatched(_)
             | Fact::RuntimeState(_) => return,
         }
         self.tell_info(id);
@@ -169,6 +175,9 @@ impl Containers {
             | EventKind::Open { .. }
             | EventKind::Exit { .. }
             | EventKind::TlsRefused { .. }
+            | EventKind::SyscallRefused { .. }
+            | EventKind::Listening { .. }
+            | EventKind::DlopenFailed { .. }
             | EventKind::Flooded { .. }
             | EventKind::CgroupMade { .. }
             | EventKind::CgroupRemoved { .. } => {}

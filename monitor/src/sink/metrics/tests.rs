@@ -67,6 +67,7 @@ fn diagnosis(id: &str, count: u64, at: u64) -> Diagnosis {
         first_seen: BootNs(at),
         last_seen: BootNs(at),
         count,
+        consequence_of: None,
     }
 }
 
@@ -101,6 +102,7 @@ fn every_metric_of_the_table_is_registered_with_its_labels() {
             target: Task::default(),
             sender_cgroup: CgroupId(1),
             outcome: SignalOutcome::Delivered,
+            syscall: None,
         },
     );
     metrics.set_bpf_events(Probe::Exec, Tally::Seen, 3);
@@ -132,7 +134,7 @@ fn counters_that_alerts_use_begin_at_zero() {
         assert_eq!(value(&metrics, DIAGNOSES, &["container=\"api\"", &label]), Some(0.0));
     }
     happen(&mut metrics, "a", exec_failed(Errno::ENOENT));
-    happen(&mut metrics, "a", exec_failed(Errno(99)));
+    happen(&mut metrics, "a", exec_failed(Errno(250)));
     assert_eq!(value(&metrics, EXEC, &["errno=\"ENOENT\""]), Some(1.0));
     assert_eq!(value(&metrics, EXEC, &["errno=\"other\""]), Some(1.0));
 }
@@ -282,7 +284,14 @@ fn signals_tell_who_sent_them_and_ignored_ones_do_not_count() {
         happen(
             &mut metrics,
             "a",
-            EventKind::SignalSent { signal: Signal::TERM, code, target, sender_cgroup, outcome },
+            EventKind::SignalSent {
+                signal: Signal::TERM,
+                code,
+                target,
+                sender_cgroup,
+                outcome,
+                syscall: None,
+            },
         );
     }
     for origin in ["container", "outside", "kernel"] {
