@@ -30,6 +30,7 @@ pub(super) const PATTERN: Pattern = Pattern {
     remedy: "Save the script with LF line ends (`.gitattributes`: `*.sh text eol=lf`), or name an interpreter that the \
         image has, or start the Go binary directly.",
     limits: "`#!/usr/bin/env NAME` finds its interpreter later, in user space: a missing NAME ends with 127.",
+    brought_about_by: &[],
     needs: &[Need::Probe(Probe::ExecFailed), Need::Entrypoint],
     matches,
 };

@@ -32,6 +32,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         - The init stage fails for another reason (a sysctl, a mount): the command is there, ignored.",
     remedy: "Correct ENTRYPOINT/CMD (or `command:`/`args:` in the pod), or copy the file to the path that they name.",
     limits: "A command on a tmpfs or another file system that exists only inside the running container is unknown.",
+    brought_about_by: &[],
     needs: &[Need::Probe(Probe::Exit), Need::Probe(Probe::ExecFailed), Need::Entrypoint],
     matches,
 };

@@ -30,6 +30,7 @@ pub(super) const PATTERN: Pattern = Pattern {
     remedy: "Copy the whole file; start a script with `#!/bin/sh` as its very first bytes; check the build stage's \
         output size.",
     limits: "A file that was damaged behind its headers may also start and crash later.",
+    brought_about_by: &[],
     needs: &[Need::Probe(Probe::ExecFailed), Need::Entrypoint],
     matches,
 };

@@ -2,7 +2,7 @@
 
 use super::{
     Need, Pattern,
-    permission::{self, Refusal},
+    permission::{self, Refusal, Suspects},
     start::{Attempt, Origin, Seen, attempts},
     wording::{config, files, kernel},
 };
@@ -26,8 +26,9 @@ pub(super) const PATTERN: Pattern = Pattern {
     evidence: "`execve` returns EPERM, EACCES or ETXTBSY, or the runtime's init stage ends before any `execve`; the \
         container's files and configuration name the rule. Reasons: `file-capabilities` (a capability of the file with \
         the effective bit is not in the bounding set), `mode` (no x bit for the container's user, or a directory), \
-        `directory-mode` (a directory above may not be searched), `noexec-mount`, `text-busy`, `denied` (the files allow \
-        it: seccomp or a security module).",
+        `directory-mode` (a directory above may not be searched), `noexec-mount`, `text-busy`, `seccomp` (the \
+        container's profile answers `execve` with that errno; certain), `denied` (files and profile allow it: a \
+        security module, whose profile is named; medium).",
     look_alikes: "- A setuid binary under `--user` starts: no event.\n\
         - The script is fine and its interpreter is not: judged by the interpreter's own mode and capabilities.\n\
         - A missing file: `entrypoint-not-found`.\n\
@@ -36,7 +37,9 @@ pub(super) const PATTERN: Pattern = Pattern {
         started.",
     remedy: "`file-capabilities`: `setcap -r`, or grant the capability (ports below 1024 need none on current Docker). \
         `mode`: `COPY --chmod=0755`. `noexec-mount`: start it from another mount.",
-    limits: "Whether seccomp, AppArmor or SELinux refused is not told apart yet: reason `denied`, confidence medium.",
+    limits: "A security module does not say that it was the one that refused: reason `denied`, confidence medium. A \
+        seccomp profile that could not be read is among the suspects.",
+    brought_about_by: &[],
     needs: &[Need::Probe(Probe::ExecFailed), Need::Probe(Probe::Exit), Need::Entrypoint],
     matches,
 };
@@ -44,11 +47,21 @@ pub(super) const PATTERN: Pattern = Pattern {
 fn matches(case: &Case) -> Vec<Finding> {
     attempts(case)
         .iter()
-        .filter_map(|attempt| match attempt.file {
-            Some(file) => find(case, attempt, file.present()?),
-            None => on_unseen_mount(case, attempt),
+        .filter_map(|attempt| {
+            // A filter answers before anybody looks at the file.
+            let by_filter = by_seccomp(case, attempt);
+            by_filter.or_else(|| match attempt.file {
+                Some(file) => find(case, attempt, file.present()?),
+                None => on_unseen_mount(case, attempt),
+            })
         })
         .collect()
+}
+
+fn by_seccomp(case: &Case, attempt: &Attempt<'_>) -> Option<Finding> {
+    let errno = attempt.errno().filter(|errno| matches!(*errno, Errno::EPERM | Errno::EACCES))?;
+    let refusal = permission::by_seccomp(case, errno)?;
+    Some(finding(case, attempt, None, &refusal))
 }
 
 fn find(case: &Case, attempt: &Attempt<'_>, file: &File) -> Option<Finding> {
@@ -59,11 +72,8 @@ fn find(case: &Case, attempt: &Attempt<'_>, file: &File) -> Option<Finding> {
     };
     // Without the configuration nobody knows what the files forbid.
     let denied = || {
-        let denied = match attempt.origin {
-            Origin::Start => Refusal::Denied,
-            Origin::Inside | Origin::Outside => Refusal::DeniedToSomeone,
-        };
-        case.config.get().map(|_| denied)
+        let suspects = Suspects::of(case, attempt.errno()?, attempt.origin != Origin::Start);
+        case.config.get().map(|_| Refusal::Denied(suspects))
     };
     let refusal = match attempt.seen {
         Seen::Refused(_, failure) => match failure.errno {
@@ -111,15 +121,20 @@ fn finding(case: &Case, attempt: &Attempt<'_>, culprit: Option<&File>, refusal: 
     });
     if let Some(user) = case.config.get() {
         evidence.push(config(format!("the container runs as UID {} GID {}", user.uid, user.gid)));
+        if user.no_new_privileges && matches!(refusal, Refusal::FileCapabilities(_)) {
+            evidence
+                .push(config("no_new_privileges: capabilities of a file take no effect in this container"));
+        }
     }
-    let is_guess = matches!(refusal, Refusal::Denied | Refusal::DeniedToSomeone);
     let whose = if *path == culprit_path { "it" } else { &culprit_path };
     Finding {
         severity: severity(case, attempt, refusal),
-        confidence: match (is_guess, culprit) {
-            (true, _) => Confidence::Medium,
-            (false, None) => Confidence::High,
-            (false, Some(_)) => attempt.confidence(),
+        confidence: match (refusal, culprit) {
+            (Refusal::Denied(_), _) => Confidence::Medium,
+            (Refusal::Seccomp(call, _), _) if *call == "execve" => Confidence::Certain,
+            // Whether it was execve or execveat that failed is not seen.
+            (Refusal::Seccomp(..), _) | (_, None) => Confidence::High,
+            (_, Some(_)) => attempt.confidence(),
         },
         subject: format!("{path}: {}", refusal.name()),
         summary: format!("{path} may not be executed: {whose} {says}"),

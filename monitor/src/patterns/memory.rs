@@ -1,10 +1,16 @@
 //! What a container's memory limit and its Go settings say together.
 
-use super::wording::{bytes, config};
+use super::wording::{bytes, config, files};
 use crate::{
     case::{Case, OomSeen, Process},
     model::{diagnosis::Evidence, text::inert},
 };
+
+/// Go reads GOMEMLIMIT from this release on.
+pub(super) const KNOWS_GOMEMLIMIT: (u32, u32) = (1, 19);
+/// Sets the limit at start from the cgroup's.
+const AUTOMEMLIMIT: &str = "github.com/KimMachineGun/automemlimit";
+const MIB: u64 = 1 << 20;
 
 /// Resident memory of a victim in bytes.
 pub(super) fn resident_bytes(oom: &OomSeen, page_bytes: u64) -> Option<u64> {
@@ -21,22 +27,96 @@ pub(super) fn current_limit_bytes(oom: &OomSeen, page_bytes: u64, configured: Op
     current.filter(|&limit| limit < UNLIMITED_BYTES).or(configured)
 }
 
-/// `GOMEMLIMIT` as the runtime reads it (runtime package, "Environment Variables"): a number with an optional `B`,
-/// `KiB`, `MiB`, `GiB` or `TiB`. `None` for `off` and for what the runtime refuses.
-pub(super) fn go_memory_limit(text: &str) -> Option<u64> {
-    const UNITS: [(&str, u32); 5] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
-    let (digits, shift) =
-        UNITS.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift))).unwrap_or((text, 0));
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+/// `GOMEMLIMIT` as the runtime reads it (runtime package, "Environment Variables").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GoMemoryLimit {
+    /// Empty or `off`.
+    Off,
+    Bytes(u64),
+    /// The runtime ends the program.
+    Malformed,
+}
+
+impl GoMemoryLimit {
+    /// A number with an optional `B`, `KiB`, `MiB`, `GiB` or `TiB` that fits 63 bits (`parseByteCount` of the runtime).
+    pub(super) fn read(text: &str) -> Self {
+        const UNITS: [(&str, u32); 5] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
+        if matches!(text, "" | "off") {
+            return Self::Off;
+        }
+        let unit = UNITS.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
+        let (digits, shift) = unit.unwrap_or((text, 0));
+        // Rust takes a plus sign, Go does not.
+        let number = digits.parse::<u64>().ok().filter(|_| digits.starts_with(|c: char| c.is_ascii_digit()));
+        let bytes = number.and_then(|number| number.checked_mul(1 << shift));
+        bytes.filter(|bytes| i64::try_from(*bytes).is_ok()).map_or(Self::Malformed, Self::Bytes)
+    }
+}
+
+/// `GOGC` as the runtime reads it; what is no number counts as the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gogc {
+    /// `off`, or a negative number: only a memory limit makes the collector run.
+    Off,
+    Percent(u32),
+    Default,
+}
+
+impl Gogc {
+    pub(super) fn of(case: &Case) -> Self {
+        case.config
+            .get()
+            .and_then(|config| config.env.get("GOGC"))
+            .map_or(Self::Default, |text| Self::read(text))
+    }
+
+    fn read(text: &str) -> Self {
+        // Rust takes a plus sign, Go does not.
+        match (text, text.parse::<i32>()) {
+            ("off", _) => Self::Off,
+            (_, Ok(percent)) if !text.starts_with('+') => {
+                u32::try_from(percent).map_or(Self::Off, Self::Percent)
+            }
+            (_, Ok(_) | Err(_)) => Self::Default,
+        }
+    }
+
+    /// What it means for memory, where it means more than usual.
+    pub(super) fn evidence(self) -> Option<Evidence> {
+        match self {
+            Self::Off => Some(config("GOGC=off: the collector runs only where GOMEMLIMIT makes it")),
+            Self::Percent(percent) if percent > 100 => Some(config(format!(
+                "GOGC={percent}: the heap may grow by {percent} % of what is in use before the collector runs"
+            ))),
+            Self::Percent(_) | Self::Default => None,
+        }
+    }
+
+    /// One more line below `env:`, where the collector runs more rarely than by default.
+    fn remedy(self) -> Option<String> {
+        let was = match self {
+            Self::Off => "off".to_owned(),
+            Self::Percent(percent) if percent > 100 => percent.to_string(),
+            Self::Percent(_) | Self::Default => return None,
+        };
+        Some(format!("\n- name: GOGC\n  value: \"100\"   # was {was}"))
+    }
 }
 
 /// What to do about an OOM kill of a Go program.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Advice {
     /// The victim is no Go program, as far as is known.
     NotGo,
-    NoGoLimit,
     /// The victim had much less than the container's limit: other processes, an ancestor or the machine ran out.
     Elsewhere,
+    NoGoLimit,
+    /// This Go release knows no GOMEMLIMIT.
+    TooOld(String),
+    /// A library sets the limit.
+    ByProgram,
+    /// Go ends at its start instead.
+    Malformed,
     /// `GOMEMLIMIT` in bytes is not below the container's limit.
     GoLimitTooHigh(u64),
     /// It is below the limit, and memory ran out all the same.
@@ -60,21 +140,43 @@ impl Advice {
     }
 
     fn of_go(case: &Case, limit: Option<u64>) -> Self {
-        let setting = case.config.get().and_then(|config| config.env.get("GOMEMLIMIT"));
-        match (setting, setting.and_then(|text| go_memory_limit(text)), limit) {
-            (Some(_), Some(go), Some(limit)) if go >= limit => Self::GoLimitTooHigh(go),
-            (Some(text), Some(_), _) => Self::GoLimitSet(inert(text).into_owned()),
-            (None, ..) | (Some(_), None, _) => Self::NoGoLimit,
+        let text = case.config.get().and_then(|config| config.env.get("GOMEMLIMIT"));
+        let setting = text.map_or(GoMemoryLimit::Off, |text| GoMemoryLimit::read(text));
+        let release = case.go().and_then(|build| Some((build, build.release()?)));
+        if let Some((build, _)) = release.filter(|(_, release)| *release < KNOWS_GOMEMLIMIT) {
+            return Self::TooOld(inert(&build.version).into_owned());
         }
+        match (setting, limit) {
+            (GoMemoryLimit::Off, _) if case.go().is_some_and(|build| build.depends_on(AUTOMEMLIMIT)) => {
+                Self::ByProgram
+            }
+            (GoMemoryLimit::Off, _) => Self::NoGoLimit,
+            (GoMemoryLimit::Malformed, _) => Self::Malformed,
+            (GoMemoryLimit::Bytes(go), Some(limit)) if go >= limit => Self::GoLimitTooHigh(go),
+            (GoMemoryLimit::Bytes(_), _) => {
+                Self::GoLimitSet(inert(text.map(String::as_str).unwrap_or_default()).into_owned())
+            }
+        }
+    }
+
+    /// The garbage collector's settings matter.
+    pub(super) fn is_about_go(&self) -> bool {
+        !matches!(self, Self::NotGo | Self::Elsewhere)
     }
 
     pub(super) fn evidence(&self, limit: Option<u64>) -> Option<Evidence> {
         // Without a limit there is nothing that the collector could know.
         limit?;
         match self {
-            Self::NotGo | Self::Elsewhere => None,
+            Self::NotGo | Self::Elsewhere | Self::Malformed => None,
             Self::NoGoLimit => {
                 Some(config("GOMEMLIMIT is not set: the garbage collector does not know the limit"))
+            }
+            Self::TooOld(version) => {
+                Some(files(format!("{version} knows no GOMEMLIMIT; Go 1.19 and newer do")))
+            }
+            Self::ByProgram => {
+                Some(files("the program links automemlimit, which sets the memory limit of Go itself"))
             }
             Self::GoLimitTooHigh(go) => {
                 Some(config(format!("GOMEMLIMIT is {}, not below the limit", bytes(*go))))
@@ -83,8 +185,7 @@ impl Advice {
         }
     }
 
-    pub(super) fn remedy(&self, limit: Option<u64>) -> String {
-        const MIB: u64 = 1 << 20;
+    pub(super) fn remedy(&self, limit: Option<u64>, gogc: Gogc) -> String {
         let raise = limit.map_or_else(
             || "# give the container a limit that fits the node".to_owned(),
             |limit| {
@@ -95,27 +196,34 @@ impl Advice {
                 )
             },
         );
-        let tell_go = |limit: u64| {
-            format!("env:\n- name: GOMEMLIMIT\n  value: {}MiB   # 90 % of the limit", limit / MIB * 9 / 10)
-        };
+        let collect = gogc.remedy().unwrap_or_default();
         match (self, limit) {
-            (Self::NoGoLimit | Self::GoLimitTooHigh(_), Some(limit)) => {
-                format!(
-                    "{}\n# if the live heap itself is larger, only more memory or less use helps\n{raise}",
-                    tell_go(limit)
-                )
-            }
-            (Self::GoLimitSet(_), _) => {
-                format!(
-                    "# GOMEMLIMIT is in force: live memory is larger than the limit, look for a leak\ngo tool pprof http://127.0.0.1:6060/debug/pprof/heap\n{raise}"
-                )
-            }
+            (Self::NoGoLimit | Self::GoLimitTooHigh(_), Some(limit)) => format!(
+                "{}{collect}\n# if the live heap itself is larger, only more memory or less use helps\n{raise}",
+                tell_go(limit)
+            ),
+            (Self::TooOld(_), _) => format!(
+                "# build with Go 1.19 or newer and set GOMEMLIMIT; until then\nenv:\n- name: GOGC\n  value: \"50\"\n\
+                 # or\n{raise}"
+            ),
+            (Self::GoLimitSet(_) | Self::ByProgram, _) => format!(
+                "# GOMEMLIMIT is in force: live memory is larger than the limit, look for a leak\n\
+                 go tool pprof http://127.0.0.1:6060/debug/pprof/heap\n{raise}"
+            ),
             (Self::Elsewhere, _) => "# see who used the memory before raising this container's limit\n\
                 docker stats --no-stream   # or: kubectl top pods -A --sort-by=memory"
                 .to_owned(),
-            (Self::NotGo | Self::NoGoLimit | Self::GoLimitTooHigh(_), _) => raise,
+            (Self::NoGoLimit | Self::GoLimitTooHigh(_), None) if !collect.is_empty() => {
+                format!("env:{collect}\n{raise}")
+            }
+            (Self::NotGo | Self::Malformed | Self::NoGoLimit | Self::GoLimitTooHigh(_), _) => raise,
         }
     }
+}
+
+/// The collector learns of the container's limit.
+pub(super) fn tell_go(limit: u64) -> String {
+    format!("env:\n- name: GOMEMLIMIT\n  value: {}MiB   # 90 % of the limit", limit / MIB * 9 / 10)
 }
 
 #[cfg(test)]
@@ -124,11 +232,42 @@ mod tests {
 
     #[test]
     fn go_memory_limits_are_read_as_the_runtime_reads_them() {
-        assert_eq!(go_memory_limit("400MiB"), Some(400 << 20));
-        assert_eq!(go_memory_limit("1024"), Some(1024));
-        assert_eq!(go_memory_limit("7B"), Some(7));
-        for refused in ["400Mi", "400M", "off", "", "-1", "99999999999TiB"] {
-            assert_eq!(go_memory_limit(refused), None, "{refused}");
+        use GoMemoryLimit::{Bytes, Malformed, Off};
+        for (text, limit) in [
+            ("400MiB", Bytes(400 << 20)),
+            ("1024", Bytes(1024)),
+            ("7B", Bytes(7)),
+            ("0", Bytes(0)),
+            ("off", Off),
+            ("", Off),
+            ("8388607TiB", Bytes(8_388_607 << 40)),
+        ] {
+            assert_eq!(GoMemoryLimit::read(text), limit, "{text}");
         }
+        for text in [
+            "400Mi",
+            "400M",
+            "400MB",
+            "1.5GiB",
+            "80%",
+            "-1",
+            "+1",
+            "B",
+            "MiB",
+            " 400MiB",
+            "OFF",
+            "8388608TiB",
+            "99999999999TiB",
+        ] {
+            assert_eq!(GoMemoryLimit::read(text), Malformed, "{text}");
+        }
+    }
+
+    #[test]
+    fn gogc_is_read_as_the_runtime_reads_it() {
+        let all = ["off", "-1", "50", "400", "0", "", "many", "1e2"].map(Gogc::read);
+        let (off, default) = (Gogc::Off, Gogc::Default);
+        let percent = Gogc::Percent;
+        assert_eq!(all, [off, off, percent(50), percent(400), percent(0), default, default, default]);
     }
 }

@@ -33,6 +33,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         library that the binary was linked against. `CGO_ENABLED=0 -buildmode=pie` still needs a loader; trust \
         `PT_INTERP` (`readelf -l`), not `ldd` and not the value of `CGO_ENABLED`.",
     limits: "Without a readable root file system gomon cannot tell it from `bad-shebang` and says so.",
+    brought_about_by: &[],
     needs: &[Need::Probe(Probe::ExecFailed), Need::Entrypoint],
     matches,
 };

@@ -3,13 +3,13 @@
 use super::{
     Need, Pattern,
     start::{ended, past, unseen_end},
-    wording::{counted, files, kernel},
+    wording::{self, counted, files, kernel},
 };
 use crate::{
     case::{Case, ExitSeen, LOADER_EXIT, LibrarySearch, Process},
     model::{
         diagnosis::{Confidence, Evidence, Finding, Severity},
-        fact::{LibcKind, Libraries, MissingLibrary, RuntimeState},
+        fact::{Libraries, MissingLibrary, RuntimeState},
         text::inert,
         time::MS,
     },
@@ -36,6 +36,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         - What LD_PRELOAD names and is not there is passed over by the loader: ignored.",
     remedy: "Install or copy the library (and what it needs in turn), or link statically: `CGO_ENABLED=0`.",
     limits: "A library that is there but damaged opens without an error and is not named.",
+    brought_about_by: &[],
     needs: &[Need::Probe(Probe::Open), Need::Probe(Probe::Exec), Need::Probe(Probe::Exit), Need::Birth],
     matches,
 };
@@ -185,14 +186,7 @@ fn remedy(case: &Case, process: &Process, library: &str) -> String {
 }
 
 fn install(case: &Case, library: &str, is_go: bool) -> String {
-    let is_musl = matches!(case.libc.get(), Some(Some(libc)) if libc.kind == LibcKind::Musl);
-    let install = if is_musl {
-        format!("RUN apk add --no-cache <the package that has {library}>")
-    } else {
-        format!(
-            "RUN apt-get update && apt-get install -y --no-install-recommends <the package that has {library}>"
-        )
-    };
+    let install = wording::install(&case.libc, &format!("<the package that has {library}>"));
     if is_go {
         format!("{install}\n# or link without C libraries\nRUN CGO_ENABLED=0 go build -o /out/app .")
     } else {

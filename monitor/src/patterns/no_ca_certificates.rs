@@ -1,28 +1,22 @@
 //! A TLS client found no root certificate anywhere.
 
-use monitor_common::{path::PathClass, probe::Probe};
+use monitor_common::probe::Probe;
 
 use super::{
     Need, Pattern,
+    roots::{Look, brings_roots, install, is_directory_of_go, looks},
     start::ended,
-    wording::{config, counted, files, kernel, libc},
+    wording::{counted, files, kernel},
 };
 use crate::{
-    case::{Case, OpenSeen, Process},
+    case::{Case, OpenSeen},
     model::{
         diagnosis::{Confidence, Evidence, Finding, Severity},
-        fact::{LibcKind, TrustState, TrustStore},
+        fact::{TrustState, TrustStore},
         text::inert,
-        time::{BootNs, SECOND},
+        time::BootNs,
     },
 };
-
-/// A program that ends in failure this soon after it looked for roots most likely ends because of it.
-const GIVES_UP_NS: u64 = 2 * SECOND;
-const COPY_BUNDLE: &str =
-    "COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt";
-/// Packages that bring roots along in the binary.
-const FALLBACK_ROOTS: &str = "golang.org/x/crypto/x509roots/fallback";
 
 pub(super) const PATTERN: Pattern = Pattern {
     id: "no-ca-certificates",
@@ -38,9 +32,12 @@ pub(super) const PATTERN: Pattern = Pattern {
         then TLS works: no refusal, info at most.\n\
         - `x509.SystemCertPool()` without any TLS: info.\n\
         - The program sets `RootCAs` itself: no opens, no verdict.\n\
-        - A bundle is there and the server's CA is not in it: another cause.",
+        - A bundle is there and the server's CA is not in it: another cause.\n\
+        - A bundle that is empty, damaged, unreadable or out of date, or a variable that points nowhere: \
+        `ca-bundle-unusable`.",
     remedy: "Install `ca-certificates`, or copy the bundle to `/etc/ssl/certs/ca-certificates.crt`. No variable is needed.",
     limits: "The refusal is known for Go's crypto/tls. OpenSSL and others refuse in other words.",
+    brought_about_by: &[],
     needs: &[Need::Probe(Probe::Open), Need::Probe(Probe::TlsAlert), Need::Birth],
     matches,
 };
@@ -49,38 +46,30 @@ fn matches(case: &Case) -> Vec<Finding> {
     if brings_roots(case) {
         return Vec::new();
     }
-    case.processes()
-        .filter(|process| !process.is_runtime_stage())
-        .filter_map(|process| find(case, process))
-        .collect()
-}
-
-/// The binary has its own.
-fn brings_roots(case: &Case) -> bool {
-    case.go().is_some_and(|build| build.dependencies.iter().any(|name| name.starts_with(FALLBACK_ROOTS)))
+    looks(case).filter_map(|look| find(case, &look)).collect()
 }
 
 /// The files of the image offer roots at a place that the process did not fail to open itself.
-fn offers_roots(case: &Case, looked: &[&OpenSeen]) -> bool {
+fn offers_roots(case: &Case, look: &Look<'_>) -> bool {
     let offers = |(path, state): &(String, TrustState)| {
-        matches!(state, TrustState::Certificates(1..)) && !looked.iter().any(|open| open.path == *path)
+        matches!(state, TrustState::Certificates(1..)) && look.open(path).is_none()
     };
     case.trust_store.get().is_some_and(|store| store.files.iter().chain(&store.directories).any(offers))
 }
 
-fn find(case: &Case, process: &Process) -> Option<Finding> {
-    let looked: Vec<&OpenSeen> =
-        process.opens.iter().filter(|open| open.class == PathClass::TrustStore).collect();
+fn find(case: &Case, look: &Look<'_>) -> Option<Finding> {
     // Go always ends with its directories; a lone probe of one file is somebody else's habit.
-    let directory = looked.iter().rfind(|open| is_directory_of_go(&open.path))?;
-    let has_found = process.has_opened(PathClass::TrustStore) || offers_roots(case, &looked);
-    if has_found || process.go_started.is_none() {
+    let directory = look.opens.iter().rfind(|open| is_directory_of_go(&open.path))?;
+    // One place alone is what a variable names, and a denial is another cause.
+    if !look.looked_at_usual_files()
+        || look.was_denied()
+        || look.has_opened_any(case)
+        || offers_roots(case, look)
+    {
         return None;
     }
-    let refused = process.tls_refused.filter(|at| *at >= directory.at);
-    let gave_up =
-        process.exit.filter(|exit| exit.shell_code() != 0 && exit.at.since(directory.at) <= GIVES_UP_NS);
-    let (severity, confidence) = match (refused, gave_up) {
+    let refused = look.process.tls_refused.filter(|at| *at >= directory.at);
+    let (severity, confidence) = match (refused, look.gave_up(directory.at)) {
         (Some(_), _) => (Severity::Error, Confidence::Certain),
         (None, Some(_)) => (Severity::Warning, Confidence::Medium),
         (None, None) => (Severity::Info, Confidence::Medium),
@@ -90,44 +79,31 @@ fn find(case: &Case, process: &Process) -> Option<Finding> {
         severity,
         confidence,
         subject: "root certificates".to_owned(),
-        summary: format!("{} found no root certificates in the container{consequence}", name(process)),
-        evidence: evidence(case, process, &looked, refused),
-        remedy: remedy(case),
+        summary: format!("{} found no root certificates in the container{consequence}", look.name()),
+        evidence: evidence(case, look, refused),
+        remedy: install(case),
         // The refusal belongs to the same occurrence: Go looks once.
         at: directory.at,
     })
 }
 
-fn evidence(case: &Case, process: &Process, looked: &[&OpenSeen], refused: Option<BootNs>) -> Vec<Evidence> {
-    let first = looked.iter().map(|open| open.at).min().unwrap_or(process.first_seen);
-    let places_looked = u64::try_from(looked.len()).unwrap_or(u64::MAX);
+fn evidence(case: &Case, look: &Look<'_>, refused: Option<BootNs>) -> Vec<Evidence> {
+    let first = look.began().unwrap_or(look.process.first_seen);
+    let missed: Vec<&OpenSeen> = look.opens.iter().filter(|open| open.result.is_err()).copied().collect();
+    let places_looked = u64::try_from(missed.len()).unwrap_or(u64::MAX);
     let mut all = vec![kernel(
         first,
         format!(
             "{} looked for root certificates in {}, all failed: {}",
-            name(process),
+            look.name(),
             counted(places_looked, "place", "places"),
-            places(looked)
+            places(&missed)
         ),
     )];
     all.extend(refused.map(|at| kernel(at, "it refused the server's certificate (TLS alert on the socket)")));
-    all.extend(process.exit.map(|exit| ended(exit, "it")));
+    all.extend(look.process.exit.map(|exit| ended(exit, "it")));
     all.extend(case.trust_store.get().map(nowhere));
-    let variable = |name: &str| {
-        let value = case.config.get()?.env.get(name)?;
-        Some(config(format!("{name}={} replaces the usual places", inert(value))))
-    };
-    all.extend(["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter_map(variable));
     all
-}
-
-fn is_directory_of_go(path: &str) -> bool {
-    matches!(path, "/etc/ssl/certs" | "/etc/pki/tls/certs" | "/system/etc/security/cacerts")
-}
-
-fn name(process: &Process) -> String {
-    let program = process.program.as_ref().map_or(&*process.comm, |program| program.path.as_str());
-    inert(program).into_owned()
 }
 
 fn places(looked: &[&OpenSeen]) -> String {
@@ -151,16 +127,4 @@ fn nowhere(store: &TrustStore) -> Evidence {
         [] => format!("{looked}: none offers a certificate"),
         had => format!("{looked}: {} had certificates then, and is gone", had.join(", ")),
     })
-}
-
-fn remedy(case: &Case) -> String {
-    match case.libc.get() {
-        Some(Some(found)) if found.kind == LibcKind::Musl => "RUN apk add --no-cache ca-certificates".to_owned(),
-        Some(Some(_)) => {
-            "RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*"
-                .to_owned()
-        }
-        None => COPY_BUNDLE.to_owned(),
-        Some(None) => format!("# the image has {}: copy the bundle from the build stage\n{COPY_BUNDLE}", libc(None)),
-    }
 }

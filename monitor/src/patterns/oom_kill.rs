@@ -4,7 +4,7 @@ use monitor_common::probe::Probe;
 
 use super::{
     Need, Pattern,
-    memory::{self, Advice},
+    memory::{self, Advice, Gogc},
     start::{ended, past, unseen_end},
     wording::{bytes, config, kernel},
 };
@@ -32,9 +32,10 @@ pub(super) const PATTERN: Pattern = Pattern {
         - The end of a pid namespace kills all its processes: no victim is marked.\n\
         - `GOMEMLIMIT=400Mi` ends a Go program at once with code 2: not memory, but spelling.",
     remedy: "Raise the limit, or let Go know it: `GOMEMLIMIT` at about 90 % of the limit makes the garbage collector work \
-        harder before the kernel steps in. It does not help against a leak.",
+        harder before the kernel steps in. `GOGC` above 100 or `off` makes it work less. Neither helps against a leak.",
     limits: "Resident memory is the kernel's approximate count at the moment of choice. Whether an ancestor's limit or the \
         whole machine ran out is inferred from the container's own limit.",
+    brought_about_by: &[],
     needs: &[Need::Probe(Probe::OomKill), Need::Config],
     matches,
 };
@@ -60,12 +61,14 @@ fn unseen(case: &Case) -> Option<Finding> {
     evidence.extend(ran_out.evidence(case));
     let advice = Advice::of_entrypoint(case, limit);
     evidence.extend(advice.evidence(limit));
+    let gogc = Gogc::of(case);
+    evidence.extend(gogc.evidence().filter(|_| advice.is_about_go()));
     Some(Finding {
         severity: Severity::Error,
         confidence: Confidence::High,
         subject: victim.to_owned(),
         summary: format!("{victim} was killed for lack of memory{}", ran_out.says()),
-        remedy: advice.remedy(limit),
+        remedy: advice.remedy(limit, gogc),
         evidence,
         at,
     })
@@ -95,12 +98,14 @@ fn finding(case: &Case, process: &Process, oom: &OomSeen) -> Finding {
     evidence.extend(ran_out.evidence(case));
     let advice = Advice::of(case, process, limit, !matches!(ran_out, RanOut::Elsewhere(..)));
     evidence.extend(advice.evidence(limit));
+    let gogc = Gogc::of(case);
+    evidence.extend(gogc.evidence().filter(|_| advice.is_about_go()));
     Finding {
         severity: Severity::Error,
         confidence: Confidence::Certain,
         subject: if is_init { "PID 1".to_owned() } else { format!("child {comm}") },
         summary: format!("{victim} was killed for lack of memory{}", ran_out.says()),
-        remedy: advice.remedy(limit),
+        remedy: advice.remedy(limit, gogc),
         evidence,
         at: oom.at,
     }

@@ -1,9 +1,12 @@
-//! Which rule forbids a container's user to execute a file, from its mode, mount and capabilities.
+//! Which rule forbids a container's user to execute a file, from its mode, mount and capabilities, and from the
+//! container's seccomp profile.
 
+use super::denials::Rule;
 use crate::{
     case::Case,
     model::{
         access::{EXECUTE, User},
+        errno::Errno,
         fact::{File, FileKind},
         text::inert,
     },
@@ -20,10 +23,63 @@ pub(super) enum Refusal {
     DirectoryMode(String, u32),
     NoexecMount(String),
     TextBusy,
-    /// Nothing in the files forbids it: seccomp or a security module.
-    Denied,
-    /// As before, and the process may not be the container's configured user any more.
-    DeniedToSomeone,
+    /// The container's seccomp profile answers this call with this errno.
+    Seccomp(&'static str, Errno),
+    /// Nothing in the files forbids it.
+    Denied(Suspects),
+}
+
+/// What may have refused where the files do not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Suspects {
+    /// The process may not be the container's configured user any more.
+    other_user: bool,
+    /// What the seccomp profile says of execve is not known.
+    seccomp: bool,
+    /// The profile of the security module that is in force.
+    label: Option<String>,
+}
+
+impl Suspects {
+    pub(super) fn of(case: &Case, errno: Errno, other_user: bool) -> Self {
+        let label = case.config.get().and_then(|config| config.security_label.as_deref());
+        Self {
+            other_user,
+            seccomp: Rule::of(case, "execve", errno) == Rule::Unknown,
+            label: label.map(|label| inert(label).into_owned()),
+        }
+    }
+
+    fn fact(&self) -> String {
+        let module = match (&self.label, self.seccomp) {
+            (Some(label), _) => format!("a security module (profile {label} is in force)"),
+            (None, true) => "a security module".to_owned(),
+            (None, false) => "a security module or another guard of the host".to_owned(),
+        };
+        let allowed = if self.seccomp { "" } else { ", and seccomp allows execve" };
+        let seccomp = if self.seccomp { "seccomp or " } else { "" };
+        if self.other_user {
+            format!(
+                "is executable by its mode for the container's user{allowed}; the process runs as another user, or \
+                 {seccomp}{module} refused"
+            )
+        } else {
+            format!("is executable by its mode{allowed}; {seccomp}{module} refused")
+        }
+    }
+
+    fn remedy(&self, path: &str) -> String {
+        if self.other_user {
+            return "# see which user it runs as, then give that user the x bit\n\
+                docker exec CONTAINER sh -c 'id; ls -l PROGRAM'"
+                .replace("PROGRAM", path);
+        }
+        let seccomp = if self.seccomp { " --security-opt seccomp=unconfined" } else { "" };
+        format!(
+            "# compare with a run without the profile, on a test machine\n\
+             docker run{seccomp} --security-opt apparmor=unconfined …"
+        )
+    }
 }
 
 impl Refusal {
@@ -35,7 +91,8 @@ impl Refusal {
             Self::DirectoryMode(..) => "directory-mode",
             Self::NoexecMount(_) => "noexec-mount",
             Self::TextBusy => "text-busy",
-            Self::Denied | Self::DeniedToSomeone => "denied",
+            Self::Seccomp(..) => "seccomp",
+            Self::Denied(_) => "denied",
         }
     }
 
@@ -71,12 +128,10 @@ impl Refusal {
             }
             Self::NoexecMount(mount) => format!("lies on {}, which is mounted noexec", inert(mount)),
             Self::TextBusy => "is open for writing in another process".to_owned(),
-            Self::Denied => "is executable by its mode; seccomp or a security module refused".to_owned(),
-            Self::DeniedToSomeone => {
-                "is executable by its mode for the container's user; the process runs as \
-                another user, or seccomp or a security module refused"
-                    .to_owned()
+            Self::Seccomp(call, errno) => {
+                format!("is refused by the container's seccomp profile, which answers {call} with {errno}")
             }
+            Self::Denied(suspects) => suspects.fact(),
         }
     }
 
@@ -106,14 +161,20 @@ impl Refusal {
                 "# finish writing before starting: write to a temporary name, close it, then rename it"
                     .to_owned()
             }
-            Self::DeniedToSomeone => "# see which user it runs as, then give that user the x bit\n\
-                docker exec CONTAINER sh -c 'id; ls -l PROGRAM'"
-                .replace("PROGRAM", path),
-            Self::Denied => "# compare with a run without the profile, on a test machine\n\
-                docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined …"
-                .to_owned(),
+            Self::Seccomp(call, _) => format!(
+                "# in the profile: without {call} the runtime itself cannot start the program\n\
+                 {{\"names\": [\"{call}\"], \"action\": \"SCMP_ACT_ALLOW\"}}\n\
+                 docker run --security-opt seccomp=profile.json …"
+            ),
+            Self::Denied(suspects) => suspects.remedy(path),
         }
     }
+}
+
+/// The container's profile refuses every exec with this errno.
+pub(super) fn by_seccomp(case: &Case, errno: Errno) -> Option<Refusal> {
+    let refuses = |call: &&'static str| Rule::of(case, call, errno) == Rule::Profile;
+    ["execve", "execveat"].into_iter().find(refuses).map(|call| Refusal::Seccomp(call, errno))
 }
 
 /// The first rule that forbids the container's user to execute the file.
@@ -202,7 +263,7 @@ const CAPABILITIES: [&str; 41] = [
 ];
 
 /// The names of a capability mask, joined with commas.
-fn capability_names(mask: u64) -> String {
+pub(super) fn capability_names(mask: u64) -> String {
     let names =
         CAPABILITIES.iter().enumerate().filter(|(number, _)| mask >> number & 1 == 1).map(|(_, name)| *name);
     names.collect::<Vec<_>>().join(", ")

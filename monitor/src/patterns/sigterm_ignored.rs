@@ -3,18 +3,18 @@
 use monitor_common::probe::Probe;
 
 use super::{
-    Need, Pattern,
+    Need, Pattern, denials,
     start::ended,
-    wording::{kernel, seconds},
+    wording::{kernel, procfs, seconds},
 };
 use crate::{
     case::{Case, Process, SignalSeen},
     model::{
-        diagnosis::{Confidence, Finding, Severity},
+        diagnosis::{Confidence, Evidence, Finding, Severity},
         event::{Disposition, SignalOutcome},
         signal::{SI_KERNEL, SI_TKILL, Signal},
         text::inert,
-        time::SECOND,
+        time::{BootNs, SECOND},
     },
 };
 
@@ -27,7 +27,7 @@ pub(super) const PATTERN: Pattern = Pattern {
     title: "PID 1 did not stop on SIGTERM and was, or will be, killed at the end of the grace period",
     symptom: "`docker stop` and pod deletion take the whole grace period; exit code 137; requests in flight are cut off.",
     evidence: "A SIGTERM to PID 1 that the kernel drops because PID 1 has no handler for it or ignores it (certain, at \
-        once). Or one that is delivered, PID 1 does not end, and a SIGKILL from the same side follows a second or more \
+        once); the process table tells the two apart (`SigIgn` in `/proc/PID/status`). Or one that is delivered, PID 1 does not end, and a SIGKILL from the same side follows a second or more \
         later (certain; the time between them is the grace period).",
     look_alikes: "- A Go program as PID 1 without `signal.Notify` does end on SIGTERM (exit code 143, or 2 with older Go).\n\
         - `docker kill` and `docker rm -f` send SIGKILL without a SIGTERM.\n\
@@ -39,6 +39,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         program. An init (`--init`, tini) makes the stop fast but passes the signal only to its direct child.",
     limits: "Whether a program swallowed the signal or was still at work cannot be told from outside; the verdict says \
         how long it had.",
+    brought_about_by: &[],
     needs: &[Need::Probe(Probe::SignalSent)],
     matches,
 };
@@ -82,8 +83,7 @@ fn finding(
     kill: Option<&SignalSeen>,
     ignored: bool,
 ) -> Finding {
-    let program = init.program.as_ref().map_or(&*init.comm, |program| program.path.as_str());
-    let program = inert(program).into_owned();
+    let program = denials::program(init);
     let place = if term.sender_cgroup == case.run.cgroup { "inside" } else { "outside" };
     let sender = format!("{} {place} the container", inert(&term.sender.comm));
     let below = case.go_program_at(term.at).filter(|go| go.pid != init.pid);
@@ -110,7 +110,14 @@ fn finding(
             format!("the Go program is {path} (pid {} in the container), below {who}", go.ns_pid),
         )
     }));
-    let dropped = "ignores SIGTERM or has no handler for it";
+    let disposition = Ignores::of(case, init).filter(|_| ignored);
+    evidence.extend(disposition.map(|(at, ignores)| ignores.evidence(at, who)));
+    let why = disposition.map(|(_, ignores)| ignores);
+    let dropped = match why {
+        Some(Ignores::OnPurpose) => "ignores SIGTERM",
+        Some(Ignores::WithoutHandler) => "has no handler for SIGTERM",
+        None => "ignores SIGTERM or has no handler for it",
+    };
     let what = match (ignored, grace, ended_itself) {
         (true, Some(grace), _) => format!("{dropped} and was killed {grace} later"),
         (true, None, Some(exit)) => {
@@ -128,7 +135,7 @@ fn finding(
         subject: format!("PID 1 {program}"),
         summary: format!("{who} ({program}) {what}; sent by {sender}"),
         evidence,
-        remedy: remedy(is_go, ignored),
+        remedy: remedy(is_go, ignored, why),
         at: term.at,
     }
 }
@@ -141,13 +148,59 @@ fn delivered(who: &str, disposition: Disposition) -> String {
     }
 }
 
-fn remedy(is_go: bool, ignored: bool) -> String {
+/// Why the kernel dropped the signal, as the process table has it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ignores {
+    /// `SIG_IGN`.
+    OnPurpose,
+    /// `SIG_DFL`, which for PID 1 means the same.
+    WithoutHandler,
+}
+
+impl Ignores {
+    /// With the time when it was looked at.
+    fn of(case: &Case, init: &Process) -> Option<(BootNs, Self)> {
+        const TERM: u64 = 1 << (Signal::TERM.0 - 1);
+        let (at, table) = case.surroundings.table()?;
+        let started = init.program.as_ref().map(|program| program.at);
+        let status = table.processes.iter().find(|process| process.pid == init.pid)?;
+        let is_same_program = started.is_none_or(|started| started <= *at) && !status.is_zombie;
+        let is = match (status.ignored_signals & TERM != 0, status.caught_signals & TERM != 0) {
+            (true, _) => Self::OnPurpose,
+            (false, false) => Self::WithoutHandler,
+            (false, true) => return None,
+        };
+        is_same_program.then_some((*at, is))
+    }
+
+    fn evidence(self, at: BootNs, who: &str) -> Evidence {
+        procfs(
+            at,
+            match self {
+                Self::OnPurpose => format!("{who} ignores SIGTERM: SIG_IGN (SigIgn in its status)"),
+                Self::WithoutHandler => {
+                    format!("{who} neither ignores nor catches SIGTERM: without a handler PID 1 gets none")
+                }
+            },
+        )
+    }
+}
+
+fn remedy(is_go: bool, ignored: bool, why: Option<Ignores>) -> String {
     let handle = "ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)\n\
         defer stop()\n<-ctx.Done()   // then shut down: server.Shutdown(…), within terminationGracePeriodSeconds";
     let longer = "# or, if its shutdown takes that long, give it more time\n\
         docker stop -t 60 …   # in a pod: terminationGracePeriodSeconds: 60";
     match (is_go, ignored) {
+        (true, true) if why == Some(Ignores::OnPurpose) => {
+            format!("// instead of signal.Ignore(syscall.SIGTERM)\n{handle}")
+        }
         (true, true) => handle.to_owned(),
+        (false, true) if why == Some(Ignores::OnPurpose) => {
+            "# take out what makes it ignore the signal (trap '' TERM in a start script, or what started it)\n\
+             # best: hand over to the program, as the script's last line\nexec /app/server \"$@\""
+                .to_owned()
+        }
         (true, false) => format!("{handle}\n{longer}"),
         (false, true) => "# exec form: the program itself becomes PID 1\nENTRYPOINT [\"/app/server\"]\n\
             # or, in a start script, as its last line\nexec /app/server \"$@\""

@@ -2,16 +2,24 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{
-    diagnosis::{Evidence, Source},
-    fact::{Elf, GoBuild, Libc, LibcKind},
-    text::inert,
-    time::BootNs,
+use crate::{
+    case::Process,
+    model::{
+        diagnosis::{Evidence, Source},
+        fact::{Elf, GoBuild, Known, Libc, LibcKind},
+        text::inert,
+        time::BootNs,
+    },
 };
 
 /// A kernel event as evidence.
 pub(super) fn kernel(at: BootNs, fact: impl Into<String>) -> Evidence {
     Evidence { at: Some(at), source: Source::Kernel, fact: fact.into() }
+}
+
+/// What procfs or cgroupfs showed at that moment, as evidence.
+pub(super) fn procfs(at: BootNs, fact: impl Into<String>) -> Evidence {
+    Evidence { at: Some(at), source: Source::Procfs, fact: fact.into() }
 }
 
 /// A finding in the container's files as evidence.
@@ -85,10 +93,44 @@ pub(super) fn seconds(ns: u64) -> String {
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
+/// Nanoseconds as milliseconds, or as seconds from one on.
+pub(super) fn brief(ns: u64) -> String {
+    match ns {
+        ..10_000_000 => format!("{}.{} ms", ns / 1_000_000, ns / 100_000 % 10),
+        10_000_000..1_000_000_000 => format!("{} ms", ns / 1_000_000),
+        _ => seconds(ns),
+    }
+}
+
 /// A number with its noun: `1 path`, `3 paths`.
 pub(super) fn counted(count: impl Into<u64>, one: &str, many: &str) -> String {
     match count.into() {
         1 => format!("1 {one}"),
         count => format!("{count} {many}"),
+    }
+}
+
+/// The first few of many names, joined with commas, and how many more there are. The names become inert.
+pub(super) fn some_of(names: &[&str], most: usize) -> String {
+    let first = names.iter().take(most).map(|name| inert(name)).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(most) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// The program that a process runs, or its name where nobody saw it start.
+pub(super) fn program(process: &Process) -> String {
+    let program = process.program.as_ref().map_or(&*process.comm, |program| program.path.as_str());
+    inert(program).into_owned()
+}
+
+/// The line of a Dockerfile that installs a package into an image of this C library.
+pub(super) fn install(libc: &Known<Option<Libc>>, package: &str) -> String {
+    match libc.get() {
+        Some(Some(libc)) if libc.kind == LibcKind::Musl => format!("RUN apk add --no-cache {package}"),
+        Some(_) | None => {
+            format!("RUN apt-get update && apt-get install -y --no-install-recommends {package}")
+        }
     }
 }

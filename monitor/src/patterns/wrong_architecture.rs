@@ -29,6 +29,7 @@ pub(super) const PATTERN: Pattern = Pattern {
     remedy: "Build for the node: `GOARCH=amd64 go build`, `docker build --platform linux/amd64`, or publish a \
         multi-platform image.",
     limits: "A container that died before gomon came is judged by its file and exit code alone (confidence medium: an emulator may have run it).",
+    brought_about_by: &[],
     needs: &[Need::Probe(Probe::ExecFailed), Need::Entrypoint],
     matches,
 };
