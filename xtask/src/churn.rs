@@ -149,7 +149,9 @@ fn crowd(options: &Options, stage: &Stage<'_>) -> (Vec<Dead>, Vec<String>) {
 fn verdicts(agent: &Agent, dead: &[Dead]) -> Result<Vec<(String, Verdict)>> {
     say::progress("waiting for the verdicts");
     process::wait_until(VERDICTS, || {
-        agent.diagnoses().is_ok_and(|all| dead.iter().all(|one| all.iter().any(|d| d.is_about(&one.id))))
+        agent.diagnoses().is_ok_and(|all| {
+            dead.iter().all(|one| all.iter().any(|found| found.is_about(&one.id) && found.is_harsh()))
+        })
     });
     thread::sleep(AFTERMATH);
     let (all, metrics) = (agent.diagnoses()?, agent.metrics()?);

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: breaks real containers in a dozen ways and shows what gomon says about each.
+//! `cargo xtask demo`: breaks real containers in many ways and shows what gomon says about each.
 
 mod parade;
 mod stage;

@@ -5,6 +5,7 @@ mod images;
 mod key;
 mod programs;
 mod roots;
+mod trust;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ pub(crate) const VARIABLE: &str = "GOMON_FIXTURES";
 
 /// The fixtures of the present sources, complete.
 pub(crate) struct Fixtures {
-    /// Holds `bin/`, `libs/`, `roots/NAME/` and `manifest.json`.
+    /// Holds `bin/`, `libs/`, `certs/`, `bundles/`, `roots/NAME/` and `manifest.json`.
     pub(crate) dir: PathBuf,
 }
 
@@ -53,14 +54,20 @@ fn sources() -> PathBuf {
 pub(crate) fn ensure(go: &Go, images: &[Image]) -> Result<Fixtures> {
     let _lock = cache::lock()?;
     let version = go.version()?;
-    let key = key::of(&sources(), &[&version, programs::RECIPE, broken::RECIPE, roots::RECIPE])?;
+    let recipes = [&version, programs::RECIPE, trust::RECIPE, broken::RECIPE, roots::RECIPE, images::RECIPE];
+    let key = key::of(&sources(), &recipes)?;
     let dir = cache::dir("fixtures")?.join(&key);
     if !dir.join("bin").exists() {
         build_programs(go, &dir)?;
         forget_old(&key)?;
     }
     for image in images {
-        image.ensure(&dir, &key)?;
+        match image.ensure(&dir, &key) {
+            Err(error) if image.is_optional() => {
+                say::warning(format_args!("there is no image {}: {error:#}", image.name()));
+            }
+            done => done?,
+        }
     }
     let fixtures = Fixtures { dir };
     fixtures.write_manifest(version)?;
@@ -73,6 +80,7 @@ fn build_programs(go: &Go, dir: &Path) -> Result<()> {
         fs::remove_dir_all(&partial)?;
     }
     programs::build(go, &sources(), &partial)?;
+    trust::make(&partial)?;
     if dir.exists() {
         fs::remove_dir_all(dir)?;
     }
@@ -122,12 +130,10 @@ impl Fixtures {
 }
 
 /// `cargo xtask fixtures`.
-pub(crate) fn run(with: &[Image]) -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     setup::require(&Part::CONTAINERS)?;
     let _daemon = Daemon::ensure()?;
-    let mut images = Image::DEFAULT.to_vec();
-    images.extend(with);
-    let fixtures = ensure(&go::ensure()?, &images)?;
+    let fixtures = ensure(&go::ensure()?, &Image::ALL)?;
     say::result(fixtures.dir.display());
     Ok(())
 }

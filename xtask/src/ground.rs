@@ -18,6 +18,6 @@ pub(crate) fn prepare(task: &str) -> Result<Daemon> {
     setup::require(&[Part::RustSources, Part::BpfLinker, Part::Tracefs])?;
     setup::require(&Part::CONTAINERS)?;
     let daemon = Daemon::ensure()?;
-    fixtures::ensure(&setup::go::ensure()?, &Image::DEFAULT)?;
+    fixtures::ensure(&setup::go::ensure()?, &Image::COMMON)?;
     Ok(daemon)
 }

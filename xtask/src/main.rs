@@ -39,14 +39,10 @@ enum Task {
     /// Put in place what building and testing need
     Setup,
     /// Build the Go programs and images that live tests and the demo run; prints their directory
-    Fixtures {
-        /// Build an image that is not made by default
-        #[arg(long, value_name = "IMAGE")]
-        with: Vec<fixtures::Image>,
-    },
+    Fixtures,
     /// Run every test that can run here; says which could not, and why
     Test(test::Options),
-    /// Break real containers in a dozen ways and show what gomon says about each
+    /// Break real containers in many ways and show what gomon says about each
     Demo(demo::Options),
     /// Cut one container out of a recording and keep it as a test of a pattern
     Scenario(scenario::Options),
@@ -76,7 +72,7 @@ fn run(task: Task) -> Result<ExitCode> {
     env::set_current_dir(&root).with_context(|| format!("cannot enter {}", root.display()))?;
     match task {
         Task::Setup => setup::run()?,
-        Task::Fixtures { with } => fixtures::run(&with)?,
+        Task::Fixtures => fixtures::run()?,
         Task::Test(options) => return test::run(&options),
         Task::Demo(options) => return demo::run(&options),
         Task::Scenario(options) => return scenario::run(&options),

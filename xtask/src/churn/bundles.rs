@@ -39,7 +39,7 @@ pub(super) struct Bundles {
 impl Bundles {
     pub(super) fn prepare() -> Result<Self> {
         command::find("runc").context("runc is not installed; `cargo xtask setup` installs it")?;
-        let fixtures = fixtures::ensure(&setup::go::ensure()?, &Image::DEFAULT)?;
+        let fixtures = fixtures::ensure(&setup::go::ensure()?, &Image::COMMON)?;
         let directory = cache::dir("churn")?.join("bundles");
         if directory.exists() {
             fs::remove_dir_all(&directory)?;

@@ -39,7 +39,9 @@ fn wait(agent: &Agent, member: &Member) -> Result<(Duration, Duration)> {
         let (scrape, now) = (asked.elapsed(), SystemTime::now().duration_since(UNIX_EPOCH)?);
         let failed = metrics
             .samples("gomon_diagnosis_last_timestamp_seconds")
-            .filter(|sample| sample.has("container", &member.name))
+            .filter(|sample| {
+                sample.has("container", &member.name) && sample.has("pattern", member.kind.pattern)
+            })
             .find_map(|sample| sample.number());
         if let Some(failed) = failed.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
             let latency = now.checked_sub(failed).context("the diagnosis is from the future")?;

@@ -12,10 +12,10 @@ pub(super) enum Verdict {
     Missing,
 }
 
-/// Right is exactly one diagnosis, once, of the right pattern, with the container's name and image, and one count in
-/// the metrics.
+/// Right is exactly one diagnosis above severity info, once, of the right pattern, with the container's name and image,
+/// and one count in the metrics.
 pub(super) fn judge(dead: &Dead, all: &[Diagnosis], metrics: &Metrics) -> Verdict {
-    let own: Vec<&Diagnosis> = all.iter().filter(|one| one.is_about(&dead.id)).collect();
+    let own: Vec<&Diagnosis> = all.iter().filter(|one| one.is_about(&dead.id) && one.is_harsh()).collect();
     let one = match own.as_slice() {
         [] => return Verdict::Missing,
         [one] => one,
@@ -25,7 +25,7 @@ pub(super) fn judge(dead: &Dead, all: &[Diagnosis], metrics: &Metrics) -> Verdic
         }
     };
     let (expected, image) = (dead.kind.pattern, &dead.image);
-    let counted = metrics.count("gomon_diagnoses_total", &[("container", &dead.name)]);
+    let counted = metrics.count("gomon_diagnoses_total", &[("container", &dead.name), ("pattern", expected)]);
     if one.pattern != expected {
         return Verdict::Wrong(format!("{} instead of {expected}: {}", one.pattern, plain(&one.summary)));
     }

@@ -54,7 +54,7 @@ impl Act {
     }
 }
 
-pub(super) const PARADE: [Act; 12] = [
+pub(super) const PARADE: [Act; 19] = [
     act(
         "healthy-server",
         "a server that stops when asked to",
@@ -115,6 +115,58 @@ pub(super) const PARADE: [Act; 12] = [
         Image::Scratch,
         &["/app/probe.static", "tls-local"],
         "no-ca-certificates",
+    ),
+    act(
+        "bad-bundle",
+        "SSL_CERT_FILE points to an empty file",
+        Image::Scratch,
+        &["/app/probe.static", "tls-local"],
+        "ca-bundle-unusable",
+    )
+    .with(&["--env", "SSL_CERT_FILE=/bundles/empty.pem"]),
+    act(
+        "wrong-key",
+        "a TLS server whose key belongs to another certificate",
+        Image::Scratch,
+        &["/app/probe.static", "tls-server", "/certs/server.crt", "/certs/other.key", "127.0.0.1:8443"],
+        "tls-key-pair-unusable",
+    ),
+    act(
+        "symbols",
+        "a glibc program on musl that needs symbols which only glibc has",
+        Image::MuslCompat,
+        &["/app/probe.fort", "ok"],
+        "libc-mismatch",
+    ),
+    act(
+        "gomemlimit",
+        "GOMEMLIMIT=400Mi, in the spelling of Kubernetes",
+        Image::Scratch,
+        &["/app/probe.static", "ok"],
+        "gomemlimit-malformed",
+    )
+    .with(&["--env", "GOMEMLIMIT=400Mi"]),
+    act(
+        "read-only",
+        "a temporary file on a read-only root",
+        Image::Scratch,
+        &["/app/probe.static", "write", "/data"],
+        "read-only-filesystem",
+    )
+    .with(&["--read-only"]),
+    act(
+        "port-taken",
+        "a server that listens twice on one port",
+        Image::Scratch,
+        &["/app/probe.static", "listen-twice", "127.0.0.1:8080"],
+        "bind-failed",
+    ),
+    act(
+        "seccomp",
+        "a mount that Docker's default profile refuses",
+        Image::Scratch,
+        &["/app/probe.static", "mount-tmpfs", "/app"],
+        "seccomp-denied",
     ),
     act("oom", "a leak under a limit of 32 MiB", Image::Scratch, &["/app/probe.static", "leak"], "oom-kill")
         .with(&["--memory", "32m"]),

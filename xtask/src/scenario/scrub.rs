@@ -87,7 +87,9 @@ fn other_ids(line: &str, container: &str) -> String {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !matches!(c, '0'..='9' | 'a'..='f')).unwrap_or(rest.len());
         let (run, after) = rest.split_at(digits);
-        let is_other = digits == ID_DIGITS && run != container;
+        // Public keys have to stay apart from each other.
+        let is_key = out.ends_with("\"public\":\"");
+        let is_other = digits == ID_DIGITS && run != container && !is_key;
         out.push_str(if is_other {
             "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
         } else {
@@ -160,6 +162,13 @@ mod tests {
         let twice =
             replace(line, "at", |old| old.parse::<u64>().map_or(old.to_owned(), |n| (n * 2).to_string()));
         assert_eq!(twice, r#"{"at":2,"path":"x\",\"at\":2","deep":{"at":6},"at":null}"#);
+    }
+
+    #[test]
+    fn public_keys_stay_and_other_ids_go() {
+        let (key, layer) = ("ab".repeat(32), "cd".repeat(32));
+        let line = other_ids(&format!(r#"{{"public":"{key}","layer":"{layer}"}}"#), "");
+        assert!(line.contains(&key) && !line.contains(&layer), "{line}");
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Bench {
         if self.daemon.is_none() {
             self.daemon = Some(Daemon::ensure()?);
         }
-        self.fixtures = Some(fixtures::ensure(&setup::go::ensure()?, &Image::DEFAULT)?);
+        self.fixtures = Some(fixtures::ensure(&setup::go::ensure()?, &Image::ALL)?);
         Ok(())
     }
 

@@ -35,6 +35,8 @@ pub(super) struct Act {
     pub(super) name: &'static str,
     pub(super) command: &'static [&'static str],
     limit_bytes: Option<u64>,
+    /// Calls that cost the process its life.
+    deadly: &'static [&'static str],
     /// Sent once it says that it is ready.
     pub(super) signal: Option<&'static str>,
     /// As runc tells it.
@@ -51,6 +53,7 @@ const fn act(name: &'static str, command: &'static [&'static str], exit: i32) ->
         name,
         command,
         limit_bytes: None,
+        deadly: &[],
         signal: None,
         exit,
         sights: &[],
@@ -133,6 +136,10 @@ pub(super) const ACTS: &[Act] = &[
                     ("/disposition", Member::Text("handler")),
                 ],
             },
+            Sight {
+                probe: "listening",
+                members: &[FIRST, ("/address", Member::Text("127.0.0.1")), ("/port", Member::Number(8080))],
+            },
         ],
         ..act("stopped", &[STATIC, "serve"], 0)
     },
@@ -141,6 +148,33 @@ pub(super) const ACTS: &[Act] = &[
         pattern: Some("no-ca-certificates"),
         is_of_syscalls: true,
         ..act("alert", &[STATIC, "tls-local"], 1)
+    },
+    Act {
+        sights: &[Sight {
+            probe: "syscall_refused",
+            members: &[
+                FIRST,
+                ("/syscall", Member::Text("mount")),
+                ("/errno", Member::Text("EPERM")),
+                ("/path", Member::Text("/app")),
+            ],
+        }],
+        is_of_syscalls: true,
+        // It has no capabilities.
+        ..act("mounts", &[STATIC, "mount-tmpfs", "/app"], 0)
+    },
+    Act {
+        deadly: &["fchmodat"],
+        sights: &[Sight {
+            probe: "signal_sent",
+            members: &[
+                ("/signal", Member::Text("SIGSYS")),
+                ("/target/ns_pid", Member::Number(1)),
+                ("/syscall", Member::Number(268)),
+            ],
+        }],
+        pattern: Some("seccomp-denied"),
+        ..act("killed", &[STATIC, "chmod", STATIC], 159)
     },
 ];
 
@@ -163,6 +197,13 @@ impl Act {
     /// The bundle's `config.json`, with the annotations that containerd writes for Kubernetes.
     pub(super) fn config(&self, way: &Way) -> Value {
         let namespaces = ["pid", "mount", "ipc", "uts", "network"].map(|kind| json!({ "type": kind }));
+        let seccomp = match self.deadly {
+            [] => Value::Null,
+            deadly => json!({
+                "defaultAction": "SCMP_ACT_ALLOW",
+                "syscalls": [{ "names": deadly, "action": "SCMP_ACT_KILL_PROCESS" }],
+            }),
+        };
         let resources = match self.limit_bytes {
             Some(limit) => json!({ "memory": { "limit": limit } }),
             None => json!({}),
@@ -187,6 +228,7 @@ impl Act {
                 "cgroupsPath": format!("/kubepods/burstable/pod7d9f/{}", self.id(way)),
                 "namespaces": namespaces,
                 "resources": resources,
+                "seccomp": seccomp,
             },
         })
     }
@@ -224,8 +266,9 @@ mod tests {
         let source = include_str!("../../../monitor-common/src/probe.rs");
         let (probes, _) = source.split_once("enum Tally").unwrap();
         let names = probes.lines().filter_map(|line| line.split_once(" => \"")?.1.strip_suffix("\","));
-        // A flood takes more events a second than an emulated processor makes.
-        assert_eq!(seen, names.filter(|name| *name != "flood").collect());
+        // A flood takes more events a second than an emulated processor makes. A failing dlopen is seen where breakpoints
+        // are set before it is made, and the emulator decides which comes first; `gomon doctor` says that they can be set.
+        assert_eq!(seen, names.filter(|name| !["flood", "dlopen_failed"].contains(name)).collect());
     }
 
     #[test]

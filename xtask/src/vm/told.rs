@@ -47,6 +47,7 @@ struct Diagnoses {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Diagnosis {
     pub(super) pattern: String,
+    pub(super) severity: String,
     pub(super) target: Target,
 }
 

@@ -69,7 +69,7 @@ fn sees(findings: &mut Findings, kernel: &Kernel, release: &str, heard: &Heard, 
     for check in hooks(heard) {
         findings.add(Subject::Hook, of(&check.name), hook_fault(check, way, release));
     }
-    for absent in ways::CHOOSY.iter().filter(|name| hooks(heard).all(|check| check.name != **name)) {
+    for absent in way.hooks.iter().filter(|name| hooks(heard).all(|check| check.name != **name)) {
         findings.add(Subject::Hook, of(absent), Some("gomon doctor does not name it".to_owned()));
     }
     let Some(is_ready) = heard.watching else {
@@ -109,8 +109,7 @@ fn hook_fault(check: &Check, way: &Way, release: &str) -> Option<String> {
     }
     let mut parts = check.found.split("; not ");
     let taken = parts.next().unwrap_or_default();
-    if ways::CHOOSY.contains(&check.name.as_str()) && !taken.starts_with(&format!("attached: {}", way.place))
-    {
+    if way.hooks.contains(&check.name.as_str()) && !taken.starts_with(&format!("attached: {}", way.place)) {
         return Some(format!("it is {taken}"));
     }
     parts.find(|refused| is_due(refused)).map(|refused| format!("refused: {refused}"))
@@ -135,7 +134,9 @@ fn sight_fault(heard: &Heard, way: &Way, act: &Act, sight: &Sight) -> Option<Str
 
 fn diagnosis(findings: &mut Findings, heard: &Heard, way: &Way, act: &Act) {
     let id = act.id(way);
-    let own: Vec<_> = heard.diagnoses.iter().filter(|one| one.target.container_id == id).collect();
+    // A remark on its configuration almost every container gets.
+    let graver = heard.diagnoses.iter().filter(|one| one.severity != "info");
+    let own: Vec<_> = graver.filter(|one| one.target.container_id == id).collect();
     let patterns: Vec<&str> = own.iter().map(|one| one.pattern.as_str()).collect();
     let expected: Vec<&str> = act.pattern.into_iter().collect();
     let what = format!("{}: {} in {}", way.name, act.pattern.unwrap_or("nothing"), act.name);

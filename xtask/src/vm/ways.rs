@@ -10,29 +10,46 @@ pub(super) struct Way {
     pub(super) about: &'static str,
     /// What `gomon doctor` writes before the place of a program that attaches so; nothing where gomon is free.
     pub(super) place: &'static str,
+    /// The hooks that have it, as `gomon doctor` names them.
+    pub(super) hooks: &'static [&'static str],
 }
 
 /// What gomon does when it is not told.
 const DEFAULT: &str = "auto";
 
 /// The hooks that have several ways.
-pub(super) const CHOOSY: [&str; 2] = ["hook:open_and_exec", "hook:tls"];
+const CHOOSY: &[&str] = &["hook:open_and_exec", "hook:tls", "hook:syscall_refused"];
 
 pub(super) const WAYS: &[Way] = &[
-    Way { name: DEFAULT, since: (5, 8), about: "the cheapest, which gomon chooses by itself", place: "" },
+    Way {
+        name: DEFAULT,
+        since: (5, 8),
+        about: "the cheapest, which gomon chooses by itself",
+        place: "",
+        hooks: CHOOSY,
+    },
     Way {
         name: "fexit",
         since: (5, 15),
         about: "at the end of the functions of system calls",
         place: "fexit/",
+        // A call that a seccomp filter refuses never reaches its function.
+        hooks: &["hook:open_and_exec", "hook:tls"],
     },
     Way {
         name: "tracepoint",
         since: (5, 15),
         about: "the tracepoints behind single system calls",
         place: "tracepoint/",
+        hooks: CHOOSY,
     },
-    Way { name: "raw", since: (5, 8), about: "the tracepoint behind all system calls", place: "tp_btf/" },
+    Way {
+        name: "raw",
+        since: (5, 8),
+        about: "the tracepoint behind all system calls",
+        place: "tp_btf/",
+        hooks: CHOOSY,
+    },
 ];
 
 impl Way {
