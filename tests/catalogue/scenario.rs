@@ -10,6 +10,7 @@ use gomon::{
         observation::Observation,
         time::BootEpoch,
     },
+    patterns,
     recording::{Header, Reader},
     report::json::Document,
 };
@@ -42,6 +43,13 @@ impl Scenario {
         let fires = stem.starts_with("fires");
         assert!(fires || stem.starts_with("near-miss"), "{}: neither fires nor near-miss", path.display());
         Self { pattern, fires, path, text, header, observations }
+    }
+
+    /// Whether its pattern may be found so, or not at all: what fires is more than a remark, unless its pattern only makes
+    /// remarks.
+    pub(crate) fn fits(&self, found: Option<Severity>) -> bool {
+        let ordinary = patterns::find(&self.pattern).map_or(Severity::Warning, |pattern| pattern.severity);
+        found.is_some_and(|severity| severity >= ordinary.min(Severity::Warning)) == self.fires
     }
 
     /// Holds the answer against the one on disk; `GOMON_UPDATE_SCENARIOS=1` rewrites that.
