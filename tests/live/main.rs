@@ -11,7 +11,9 @@
 )]
 
 mod commands;
+mod dlopen;
 mod floods;
+mod healthy;
 mod identity;
 mod metrics;
 mod patterns;

@@ -1,4 +1,10 @@
 //! Each pattern with a real container that fails so, beside healthy look-alikes.
 
 mod exec;
+mod files;
+mod image;
+mod loader;
+mod resources;
 mod run;
+mod seccomp;
+mod signals;

@@ -8,7 +8,7 @@ use crate::support::{Agent, Container, Running, docker_ok, wait_for};
 const STATIC: &str = "/app/probe.static";
 
 /// What the kernel saw in a container, from its birth to its end.
-fn events_of(play: impl FnOnce() -> (Container, String)) -> Vec<Value> {
+pub(crate) fn events_of(play: impl FnOnce() -> (Container, String)) -> Vec<Value> {
     let stream = Running::watching(&["events", "--output", "jsonl"]);
     let (container, id) = play();
     let of_it = || {
@@ -24,7 +24,7 @@ fn events_of(play: impl FnOnce() -> (Container, String)) -> Vec<Value> {
 }
 
 /// The events of one container that runs to its end.
-fn events_of_run(image: &str, options: &[&str], command: &[&str]) -> Vec<Value> {
+pub(crate) fn events_of_run(image: &str, options: &[&str], command: &[&str]) -> Vec<Value> {
     events_of(|| {
         let container = Container::new("probe", image, command).with(options);
         container.run();
@@ -34,7 +34,7 @@ fn events_of_run(image: &str, options: &[&str], command: &[&str]) -> Vec<Value> 
 }
 
 /// The only event of this type, and of those of this type the only one that fits.
-fn only<'e>(events: &'e [Value], kind: &str, fits: impl Fn(&Value) -> bool) -> &'e Value {
+pub(crate) fn only<'e>(events: &'e [Value], kind: &str, fits: impl Fn(&Value) -> bool) -> &'e Value {
     let found: Vec<&Value> = events.iter().filter(|event| event["type"] == kind && fits(event)).collect();
     assert_eq!(found.len(), 1, "{kind}: {found:#?}\nof {events:#?}");
     found[0]
@@ -120,6 +120,82 @@ fn a_refused_certificate_is_one_alert() {
     only(&events_of_run("scratch", &[], &[STATIC, "tls-local"]), "tls_alert", |_| true);
     let healthy = events_of_run("scratch", &[], &[STATIC, "tls-local-ok"]);
     assert!(!healthy.iter().any(|event| event["type"] == "tls_alert"), "{healthy:#?}");
+}
+
+/// The option of `docker run` for one of the profiles beside the fixtures: everything is allowed but what its name says.
+fn profile(name: &str) -> String {
+    format!("seccomp={}/../tests/live/fixtures/seccomp/{name}.json", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_refused_mount_and_a_read_only_root_are_one_refused_call_each_with_its_path() {
+    let events = events_of_run("scratch", &[], &[STATIC, "mount-tmpfs", "/app"]);
+    let mount = only(&events, "syscall_refused", |event| is_own(event) && event["syscall"] == "mount");
+    assert_eq!((mount["errno"].as_str(), mount["path"].as_str()), (Some("EPERM"), Some("/app")));
+    assert_eq!(mount["task"]["ns_pid"], 1);
+    let events = events_of_run("scratch", &["--read-only"], &[STATIC, "mkdir", "/new"]);
+    let mkdir = only(&events, "syscall_refused", is_own);
+    assert_eq!((mkdir["syscall"].as_str(), mkdir["errno"].as_str()), (Some("mkdirat"), Some("EROFS")));
+    assert_eq!(mkdir["path"], "/new");
+    let healthy = events_of_run("scratch", &[], &[STATIC, "mkdir", "/new"]);
+    assert!(!healthy.iter().any(|event| event["type"] == "syscall_refused" && is_own(event)), "{healthy:#?}");
+}
+
+#[test]
+fn a_listening_socket_is_one_event_and_the_second_on_its_port_is_one_refused_bind() {
+    // A Go program asks twice: for multipath TCP, then for plain TCP.
+    let twice = "nc -l -p 8080 & until netstat -ltn | grep -q :8080; do :; done; nc -l -p 8080; kill %1";
+    let events = events_of_run("musl", &[], &["sh", "-c", twice]);
+    let listening = only(&events, "listening", |_| true);
+    assert_eq!((listening["address"].as_str(), listening["port"].as_u64()), (Some("::"), Some(8080)));
+    let bind = only(&events, "syscall_refused", is_own);
+    assert_eq!((bind["syscall"].as_str(), bind["errno"].as_str()), (Some("bind"), Some("EADDRINUSE")));
+    assert_eq!(bind["address"], "[::]:8080");
+    let low = ["--user", "1000", "--sysctl", "net.ipv4.ip_unprivileged_port_start=1024"];
+    let events = events_of_run("musl", &low, &["nc", "-l", "-p", "80"]);
+    let bind = only(&events, "syscall_refused", is_own);
+    assert_eq!((bind["errno"].as_str(), bind["address"].as_str()), (Some("EACCES"), Some("[::]:80")));
+    assert!(!events.iter().any(|event| event["type"] == "listening"), "{events:#?}");
+    let events = events_of(|| {
+        let container = Container::new("probe", "scratch", &[STATIC, "serve", "127.0.0.1:6060"]);
+        container.serve();
+        docker_ok(&["stop", &container.name]);
+        let id = container.id();
+        (container, id)
+    });
+    let listening = only(&events, "listening", |_| true);
+    assert_eq!((listening["address"].as_str(), listening["port"].as_u64()), (Some("127.0.0.1"), Some(6060)));
+}
+
+#[test]
+fn a_process_that_seccomp_ends_is_one_signal_with_the_number_of_the_call() {
+    let options = ["--security-opt", &profile("chmod-kill")];
+    let events = events_of_run("scratch", &options, &[STATIC, "chmod", STATIC]);
+    let sent = only(&events, "signal_sent", |event| event["signal"] == "SIGSYS");
+    let fchmodat = if cfg!(target_arch = "aarch64") { 53 } else { 268 };
+    assert_eq!((sent["code"].as_u64(), sent["syscall"].as_u64()), (Some(1), Some(fchmodat)));
+    assert!(!events.iter().any(|event| event["type"] == "syscall_refused"), "{events:#?}");
+}
+
+#[test]
+fn a_thread_that_seccomp_ends_alone_is_one_refused_call_and_no_signal() {
+    let options = ["--security-opt", &profile("chmod-kill-thread")];
+    let events = events_of(|| {
+        let container = Container::new("probe", "scratch", &[STATIC, "chmod", STATIC]).with(&options);
+        assert_eq!(container.start().code, Some(0));
+        let id = container.id();
+        // Its main thread is gone, the others live on.
+        let tasks = format!("/proc/{}/status", container.pid());
+        wait_for("the end of its main thread", || {
+            std::fs::read_to_string(&tasks).ok().filter(|status| status.contains("State:\tZ"))
+        });
+        container.kill_behind_runc();
+        (container, id)
+    });
+    let ended = only(&events, "syscall_refused", |_| true);
+    assert_eq!((ended["thread_killed"].as_bool(), ended["errno"].is_null()), (Some(true), true));
+    assert_eq!(ended["syscall"], "fchmodat");
+    assert!(!events.iter().any(|event| event["signal"] == "SIGSYS"), "{events:#?}");
 }
 
 #[test]

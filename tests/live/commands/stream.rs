@@ -100,7 +100,7 @@ fn a_recording_replays_to_what_the_agent_said_the_same_each_time() {
     wait_for("the last diagnosis", || (!agent.diagnoses(&last).is_empty()).then_some(()));
     recording.stop().exits(0);
     for container in &containers {
-        let said = agent.diagnoses(&container.id());
+        let said = agent.remarks_and_diagnoses(&container.id());
         let (first, document) = replay(&file, &container.name);
         let (second, _) = replay(&file, &container.name);
         assert_eq!(first, second);

@@ -62,8 +62,15 @@ impl Agent {
         body
     }
 
-    /// The diagnoses of the container with this id.
+    /// The diagnoses of the container with this id, remarks of severity info left out: almost every container has some.
     pub(crate) fn diagnoses(&self, id: &str) -> Vec<Value> {
+        let mut all = self.remarks_and_diagnoses(id);
+        all.retain(|one| one["severity"] != "info");
+        all
+    }
+
+    /// All that is said of the container with this id.
+    pub(crate) fn remarks_and_diagnoses(&self, id: &str) -> Vec<Value> {
         let text = self.get(&format!("/api/v1/diagnoses?container={id}"));
         let value: Value = serde_json::from_str(&text).expect("the API speaks JSON");
         assert_eq!(value["schema_version"], 1);

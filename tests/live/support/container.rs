@@ -5,6 +5,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::{need_live_machine, unique, wait_for};
 
 /// What a command said, and its exit code.
@@ -114,6 +116,13 @@ impl Container {
     /// Waits for its end; its exit code.
     pub(crate) fn wait(&self) -> i32 {
         docker_ok(&["wait", &self.name]).parse().expect("an exit code")
+    }
+
+    /// Ends a container whose main thread is gone while others live on. runc takes it for ended and kills nothing, and the
+    /// process would outlive the container.
+    pub(crate) fn kill_behind_runc(&self) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process id");
+        kill_process(pid, Signal::KILL).expect("its process lives");
     }
 
     pub(crate) fn remove(&self) {

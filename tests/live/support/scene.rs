@@ -24,6 +24,8 @@ enum Finale {
     Killed,
     /// `docker rm --force` once it is ready.
     Removed,
+    /// Not before it has been judged.
+    LivesOn,
 }
 
 /// The diagnosis that a container is to get.
@@ -31,6 +33,7 @@ enum Finale {
 struct Verdict {
     pattern: &'static str,
     severity: &'static str,
+    confidence: &'static str,
     /// Each of these is in the subject or in the summary.
     says: &'static [&'static str],
 }
@@ -42,8 +45,10 @@ pub(crate) struct Scene {
     /// What its exit code is to be, so that the test is known to test what it says.
     exits: &'static [i32],
     verdict: Option<Verdict>,
-    /// Arguments of a `docker exec` while it runs, and its exit code.
-    visited: Option<(&'static [&'static str], i32)>,
+    /// Arguments of each `docker exec` while it runs, and its exit code.
+    visits: Vec<(&'static [&'static str], i32)>,
+    /// Its end waits until Docker has found it healthy.
+    is_checked: bool,
     id: String,
 }
 
@@ -59,7 +64,8 @@ pub(crate) fn scene(
         finale: Finale::Runs,
         exits,
         verdict: None,
-        visited: None,
+        visits: Vec::new(),
+        is_checked: false,
         id: String::new(),
     }
 }
@@ -73,13 +79,19 @@ impl Scene {
 
     /// It gets this diagnosis, certain and an error, and none besides.
     pub(crate) fn fails(mut self, pattern: &'static str, says: &'static [&'static str]) -> Self {
-        self.verdict = Some(Verdict { pattern, severity: "error", says });
+        self.verdict = Some(Verdict { pattern, severity: "error", confidence: "certain", says });
         self
     }
 
     /// Less severe.
     pub(crate) fn severity(mut self, severity: &'static str) -> Self {
         self.verdict = self.verdict.map(|verdict| Verdict { severity, ..verdict });
+        self
+    }
+
+    /// Less sure.
+    pub(crate) fn confidence(mut self, confidence: &'static str) -> Self {
+        self.verdict = self.verdict.map(|verdict| Verdict { confidence, ..verdict });
         self
     }
 
@@ -98,9 +110,20 @@ impl Scene {
         Self { finale: Finale::Removed, ..self }
     }
 
+    /// Serves while it is judged, and is removed afterwards: how it would end does not matter.
+    pub(crate) fn lives(self) -> Self {
+        Self { finale: Finale::LivesOn, ..self }
+    }
+
     /// Somebody runs a command in it before the end.
-    pub(crate) fn visited(self, command: &'static [&'static str], exit: i32) -> Self {
-        Self { visited: Some((command, exit)), ..self }
+    pub(crate) fn visited(mut self, command: &'static [&'static str], exit: i32) -> Self {
+        self.visits.push((command, exit));
+        self
+    }
+
+    /// Its health check passes before the end.
+    pub(crate) fn checked(self) -> Self {
+        Self { is_checked: true, ..self }
     }
 
     fn perform(&mut self) {
@@ -110,6 +133,7 @@ impl Scene {
                 self.id = self.container.id();
                 self.code(&said)
             }
+            Finale::LivesOn => return self.serve(),
             Finale::Stopped { .. } | Finale::Killed | Finale::Removed => self.end(),
         };
         let expected = self.exits.contains(&code);
@@ -120,18 +144,27 @@ impl Scene {
         said.code.unwrap_or_else(|| panic!("{:?}: {said:?}", self.container))
     }
 
-    fn end(&mut self) -> i32 {
+    fn serve(&mut self) {
         self.container.serve();
         self.id = self.container.id();
         let name = self.container.name.as_str();
-        if let Some((command, expected)) = self.visited {
+        for (command, expected) in &self.visits {
             let mut line = vec!["exec", name];
-            line.extend(command);
+            line.extend(*command);
             let said = super::docker(&line);
-            assert_eq!(said.code, Some(expected), "{line:?}: {said:?}");
+            assert_eq!(said.code, Some(*expected), "{line:?}: {said:?}");
         }
+        if self.is_checked {
+            let health = || self.container.inspect("{{.State.Health.Status}}");
+            wait_for(&format!("{name} to be healthy"), || (health() == "healthy").then_some(()));
+        }
+    }
+
+    fn end(&mut self) -> i32 {
+        self.serve();
+        let name = self.container.name.as_str();
         match self.finale {
-            Finale::Runs => {}
+            Finale::Runs | Finale::LivesOn => {}
             Finale::Stopped { grace } => drop(docker_ok(&["stop", "--time", grace, name])),
             Finale::Killed => drop(docker_ok(&["kill", name])),
             Finale::Removed => {
@@ -144,8 +177,7 @@ impl Scene {
 
     /// What is wrong with gomon's answer.
     fn faults(&self, agent: &Agent) -> Vec<String> {
-        let all = agent.diagnoses(&self.id);
-        let found: Vec<&Value> = all.iter().filter(|one| one["severity"] != "info").collect();
+        let found = agent.diagnoses(&self.id);
         let fault = |what: String| format!("{}: {what}", self.container.name);
         match (self.verdict, found.as_slice()) {
             (None, []) => Vec::new(),
@@ -177,7 +209,7 @@ impl Verdict {
         for (field, expected) in [
             ("/pattern", self.pattern),
             ("/severity", self.severity),
-            ("/confidence", "certain"),
+            ("/confidence", self.confidence),
             ("/target/name", &container.name),
             ("/target/image", &container.image),
             ("/target/runtime", "docker"),
@@ -194,9 +226,10 @@ impl Verdict {
         }
         check(found["count"] == 1, "it is not counted once".to_owned());
         check(!text("remedy").is_empty(), "there is no remedy".to_owned());
-        let kernel = |one: &Value| one["source"] == "kernel" && one["time"].is_string();
+        let seen =
+            |one: &Value| (one["source"] == "kernel" || one["source"] == "procfs") && one["time"].is_string();
         let evidence = found["evidence"].as_array().expect("a list");
-        check(evidence.iter().any(kernel), "no evidence is a kernel event with its time".to_owned());
+        check(evidence.iter().any(seen), "no evidence is something that was seen, with its time".to_owned());
         faults
     }
 }
@@ -218,7 +251,9 @@ pub(crate) fn play(agent: &Agent, mut scenes: Vec<Scene>) {
         faults = scenes.iter().flat_map(|scene| scene.faults(agent)).collect();
         faults.is_empty().then_some(())
     };
-    wait_up_to(PATIENCE / 3, settled);
+    // What lasts has to last for a while before it is told.
+    let lasts = scenes.iter().any(|scene| matches!(scene.finale, Finale::LivesOn));
+    wait_up_to(if lasts { PATIENCE } else { PATIENCE / 3 }, settled);
     fence(agent);
     faults = scenes.iter().flat_map(|scene| scene.faults(agent)).collect();
     assert!(faults.is_empty(), "{}\n--- the agent said:\n{}", faults.join("\n"), agent.log());
