@@ -82,7 +82,7 @@ fn fact(observation: &Observation) -> Option<&Fact> {
     Some(fact)
 }
 
-const KINDS: [Kind; 26] = [
+const KINDS: [Kind; 27] = [
     ("all facts", |o| fact(o).is_some()),
     ("identity", |o| matches!(fact(o), Some(Fact::Identity(_)))),
     ("configuration", |o| matches!(fact(o), Some(Fact::Config(_)))),
@@ -93,6 +93,7 @@ const KINDS: [Kind; 26] = [
     ("users", |o| matches!(fact(o), Some(Fact::Passwd(_)))),
     ("certificates", |o| matches!(fact(o), Some(Fact::Pem { .. }))),
     ("packages", |o| matches!(fact(o), Some(Fact::Linked { .. }))),
+    ("image", |o| matches!(fact(o), Some(Fact::Image(_)))),
     ("processes", |o| matches!(fact(o), Some(Fact::Processes(_)))),
     ("CPU", |o| matches!(fact(o), Some(Fact::Cpu(_)))),
     ("refused calls", |o| matches!(event(o), Some(EventKind::SyscallRefused { .. }))),
