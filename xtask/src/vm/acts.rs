@@ -174,7 +174,7 @@ pub(super) const ACTS: &[Act] = &[
             ],
         }],
         pattern: Some("seccomp-denied"),
-        ..act("killed", &[STATIC, "chmod", STATIC], 159)
+        ..act("killed", &[STATIC, "chmod", STATIC], 2)
     },
 ];
 
@@ -201,7 +201,7 @@ impl Act {
             [] => Value::Null,
             deadly => json!({
                 "defaultAction": "SCMP_ACT_ALLOW",
-                "syscalls": [{ "names": deadly, "action": "SCMP_ACT_KILL_PROCESS" }],
+                "syscalls": [{ "names": deadly, "action": "SCMP_ACT_TRAP" }],
             }),
         };
         let resources = match self.limit_bytes {
