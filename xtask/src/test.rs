@@ -1,5 +1,6 @@
 //! `cargo xtask test`: runs every ring of tests that can run here and says which could not, and why.
 
+mod again;
 mod needs;
 mod rings;
 mod stream;
@@ -13,6 +14,7 @@ use anyhow::{Result, bail};
 
 use crate::workspace::Workspace;
 use crate::{command, say};
+use again::Failures;
 use needs::Bench;
 use rings::{Extent, RINGS, Ring};
 use summary::{Row, Verdict};
@@ -93,10 +95,28 @@ fn run_ring(ring: &'static Ring, workspace: &Workspace, extent: Extent, bench: &
 }
 
 fn run_step(ring: &Ring, step: &mut Command, bench: &Bench, tally: &mut Tally) -> Result<(), String> {
+    let mut failures = Failures::default();
+    let result = watch_step(ring, step, bench, |line| {
+        tally.count(line);
+        failures.see(line);
+    });
+    let (Err(why), true) = (&result, ring.second_chance) else { return result };
+    let Some(names) = failures.few() else { return result };
+    say::warning(format_args!("{why}; once more, alone: {}", names.join(", ")));
+    let mut second = Tally::default();
+    watch_step(ring, &mut again::step(step, &names), bench, |line| second.count(line))?;
+    if second.passed != names.len() {
+        return result;
+    }
+    tally.make_unsteady(&names);
+    Ok(())
+}
+
+fn watch_step(ring: &Ring, step: &mut Command, bench: &Bench, see: impl FnMut(&str)) -> Result<(), String> {
     let name = command::describe(step);
     say::progress(format_args!("ring {}: {name}", ring.name));
     bench.equip(step);
-    match stream::run(step, |line| tally.count(line)) {
+    match stream::run(step, see) {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("`{name}` ended with {status}")),
         Err(error) => Err(format!("{error:#}")),

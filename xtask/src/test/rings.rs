@@ -11,6 +11,8 @@ pub(super) struct Ring {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     pub(super) needs: &'static [Need],
+    /// A few tests that fail run once more, alone, and are told of: they share their machine with all that runs on it.
+    pub(super) second_chance: bool,
     /// The commands, or why there is nothing to run.
     pub(super) steps: fn(&Workspace, Extent) -> Result<Vec<Command>, String>,
 }
@@ -30,30 +32,35 @@ pub(super) const RINGS: &[Ring] = &[
         name: "format",
         about: "the sources are formatted",
         needs: &[],
+        second_chance: false,
         steps: |_, _| Ok(vec![cargo(["fmt", "--all", "--check"])]),
     },
     Ring {
         name: "lint",
         about: "clippy finds nothing in user space, with and without the kernel side",
         needs: &[Need::KernelBuild],
+        second_chance: false,
         steps: |_, _| Ok(lints()),
     },
     Ring {
         name: "lint-kernel",
         about: "clippy finds nothing in the kernel programs",
         needs: &[Need::Part(Part::RustSources)],
+        second_chance: false,
         steps: |_, _| Ok(vec![kernel_lint()]),
     },
     Ring {
         name: "unit",
         about: "unit tests of the libraries and of the project tasks",
         needs: &[Need::KernelBuild],
+        second_chance: false,
         steps: |_, _| Ok(vec![unit_tests()]),
     },
     Ring {
         name: "core",
         about: "the pure core builds and passes its tests without the kernel side",
         needs: &[],
+        second_chance: false,
         steps: |_, _| {
             Ok(vec![cargo(["test", "--package", "monitor", "--no-default-features", "--no-fail-fast"])])
         },
@@ -62,6 +69,7 @@ pub(super) const RINGS: &[Ring] = &[
         name: "catalogue",
         about: "scenarios, command line and structure: all that needs no privileges",
         needs: &[Need::KernelBuild, Need::Wish(Part::Promtool)],
+        second_chance: false,
         steps: catalogue,
     },
     Ring {
@@ -76,6 +84,7 @@ pub(super) const RINGS: &[Ring] = &[
             Need::Wish(Part::Runtimes),
             Need::Containers,
         ],
+        second_chance: true,
         steps: live,
     },
     Ring {
@@ -88,6 +97,7 @@ pub(super) const RINGS: &[Ring] = &[
             Need::Part(Part::Guest),
             Need::Part(Part::Kernels),
         ],
+        second_chance: false,
         steps: vm,
     },
     Ring {
@@ -98,6 +108,7 @@ pub(super) const RINGS: &[Ring] = &[
             Need::Program { name: "cargo-deny", remedy: "cargo install --locked cargo-deny" },
         ],
         // Advisories change under a tree that does not, and need the network.
+        second_chance: false,
         steps: |_, _| Ok(vec![cargo(["deny", "--offline", "check", "bans", "licenses", "sources"])]),
     },
 ];
