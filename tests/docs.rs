@@ -1,22 +1,33 @@
 //! The generated pages of docs/ say what the code says; `GOMON_UPDATE_DOCS=1` rewrites them.
 
+#[path = "docs/firing.rs"]
+mod firing;
 #[path = "docs/runtimes.rs"]
 mod runtimes;
 
-use std::{env, fs, path::PathBuf};
+use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
-use gomon::{patterns::CATALOGUE, report::explain, sink::metrics};
+use gomon::{
+    patterns::CATALOGUE,
+    report::explain,
+    sink::metrics::{self, alerts},
+};
 
+/// A file below docs/.
 fn check(name: &str, generated: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+    check_file(&format!("docs/{name}"), generated);
+}
+
+fn check_file(name: &str, generated: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
     if env::var_os("GOMON_UPDATE_DOCS").is_some() {
         let written = fs::write(&path, generated);
-        assert!(written.is_ok(), "cannot write docs/{name}: {written:?}");
+        assert!(written.is_ok(), "cannot write {name}: {written:?}");
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         written == generated,
-        "docs/{name} is not what the code says: GOMON_UPDATE_DOCS=1 cargo test --test docs"
+        "{name} is not what the code says: GOMON_UPDATE_DOCS=1 cargo test --test docs"
     );
 }
 
@@ -42,5 +53,25 @@ fn the_tables_of_runtimes_are_generated_and_every_live_test_that_they_name_exist
 
 #[test]
 fn the_page_of_patterns_is_generated() {
-    check("patterns.md", &explain::book(CATALOGUE));
+    check("patterns.md", &explain::index(CATALOGUE));
+}
+
+#[test]
+fn every_pattern_has_a_page_of_its_own_and_no_page_is_left_over() {
+    for pattern in CATALOGUE {
+        check(&format!("patterns/{}.md", pattern.id), &explain::page(pattern));
+    }
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/patterns");
+    let pages = fs::read_dir(dir).into_iter().flatten().flatten();
+    let pages: BTreeSet<String> =
+        pages.map(|page| page.file_name().to_string_lossy().trim_end_matches(".md").to_owned()).collect();
+    let ids: BTreeSet<String> = CATALOGUE.iter().map(|pattern| pattern.id.to_owned()).collect();
+    assert_eq!(pages, ids);
+}
+
+#[test]
+fn rules_of_prometheus_their_page_and_the_test_that_each_fires_are_generated() {
+    check("alerts.md", &alerts::page());
+    check_file("deploy/prometheus/gomon.rules.yaml", &alerts::rules());
+    check_file("deploy/prometheus/tests/findings.yaml", &firing::findings());
 }

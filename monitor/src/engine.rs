@@ -50,6 +50,9 @@ pub struct Engine {
     blind: BTreeMap<String, String>,
     /// From when to when, and how many: losses beyond the limit are taken together.
     losses: Vec<(BootNs, BootNs, u64)>,
+    /// Pieces of evidence that cases had no room for, of those that are gone.
+    evidence_gone: u64,
+    runs_given_up: u64,
     host: Host,
     now: BootNs,
 }
@@ -198,6 +201,16 @@ impl Engine {
         self.cases.get_mut(run).expect("it was there or was put there")
     }
 
+    /// Pieces of evidence for which a case had no room.
+    pub fn evidence_dropped(&self) -> u64 {
+        self.evidence_gone + self.cases.values().map(Case::evidence_dropped).sum::<u64>()
+    }
+
+    /// Running containers that had to make room for others.
+    pub fn runs_given_up(&self) -> u64 {
+        self.runs_given_up
+    }
+
     fn make_room(&mut self) {
         if self.cases.len() < MAX_RUNS {
             return;
@@ -208,6 +221,8 @@ impl Engine {
             .min_by_key(|case| (case.vanished_at.is_none(), case.vanished_at, case.appeared_at))
             .map(|case| case.run.clone());
         if let Some(run) = first_to_go {
+            let lives = self.cases.get(&run).is_some_and(|case| case.vanished_at.is_none());
+            self.runs_given_up += u64::from(lives);
             self.let_go(&run);
         }
     }
@@ -215,7 +230,7 @@ impl Engine {
     /// Forgets a run; its container keeps its name and its coverage.
     fn let_go(&mut self, run: &Run) {
         let conclusion = self.conclude(&run.container);
-        self.cases.remove(run);
+        self.evidence_gone += self.cases.remove(run).map_or(0, |case| case.evidence_dropped());
         self.planned.remove(run);
         let Some(conclusion) = conclusion.filter(|_| self.case(&run.container).is_none()) else { return };
         if self.gone.len() >= MAX_GONE {

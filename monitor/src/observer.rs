@@ -13,7 +13,10 @@ mod whereabouts;
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use aya::Ebpf;
-use monitor_common::probe::{Probe, Tally};
+use monitor_common::{
+    limits::MAX_CGROUPS,
+    probe::{Probe, Tally},
+};
 use tokio::io::unix::AsyncFd;
 
 use crate::{
@@ -363,9 +366,16 @@ impl Observer {
         std::mem::take(&mut self.inspected)
     }
 
-    /// Cgroups that the kernel side leaves alone.
-    pub fn ignored(&self) -> u64 {
-        self.ignored.len()
+    /// Inspections that broke off or found no place, since the start.
+    pub fn inspections_failed(&self) -> u64 {
+        self.inspections.failed()
+    }
+
+    /// The kernel maps that can fill up: entries and capacity, for a ring in bytes.
+    pub fn maps(&self) -> Vec<(&'static str, u64, u64)> {
+        let mut maps = vec![("IGNORED_CGROUPS", self.ignored.len(), MAX_CGROUPS.into())];
+        maps.extend(self.rings.fills());
+        maps
     }
 
     /// The kernel's counters by probe and tally.

@@ -5,8 +5,6 @@ use std::{
     time::Duration,
 };
 
-use monitor_common::limits::MAX_CGROUPS;
-
 use crate::{
     engine::Engine,
     kernel::clock,
@@ -53,6 +51,9 @@ struct Told {
     unattributed: u64,
     of_host: u64,
     malformed: u64,
+    inspections_failed: u64,
+    evidence_dropped: u64,
+    runs_given_up: u64,
 }
 
 impl Pipeline {
@@ -168,6 +169,10 @@ impl Pipeline {
         let inspected = self.observer.take_inspected();
         let Some(shared) = &self.shared else { return };
         let totals = self.observer.totals;
+        let inspections_failed = self.observer.inspections_failed();
+        let runs_given_up = self.engine.runs_given_up();
+        // What a process that is forgotten had dropped is no longer in the sum, and was told.
+        let evidence_dropped = self.engine.evidence_dropped().max(self.told.evidence_dropped);
         shared.metrics(|metrics| {
             for (probe, tally, total) in self.observer.tallies() {
                 metrics.set_bpf_events(probe, tally, total);
@@ -178,7 +183,13 @@ impl Pipeline {
             for (is_whole, took) in inspected {
                 metrics.inspected(if is_whole { Inspected::Ok } else { Inspected::Partial }, took);
             }
-            metrics.set_map("IGNORED_CGROUPS", self.observer.ignored(), MAX_CGROUPS.into());
+            for (map, entries, capacity) in self.observer.maps() {
+                metrics.set_map(map, entries, capacity);
+            }
+            let grown = |now: u64, told: u64| now.saturating_sub(told);
+            metrics.inspections_failed(grown(inspections_failed, self.told.inspections_failed));
+            metrics.dropped(Dropped::Timeline, grown(evidence_dropped, self.told.evidence_dropped));
+            metrics.dropped(Dropped::Containers, grown(runs_given_up, self.told.runs_given_up));
             for _ in self.told.unattributed..totals.unattributed {
                 metrics.unattributed(Unattributed::UnknownCgroup);
             }
@@ -188,7 +199,8 @@ impl Pipeline {
             metrics.dropped(Dropped::Undecodable, totals.malformed - self.told.malformed);
         });
         let Totals { unattributed, of_host, malformed } = totals;
-        self.told = Told { unattributed, of_host, malformed };
+        self.told =
+            Told { unattributed, of_host, malformed, inspections_failed, evidence_dropped, runs_given_up };
     }
 
     /// Closes the recording; the number of its observations.

@@ -1,13 +1,14 @@
 //! The agent's metrics after real failures: counters from zero, the right labels, a text that promtool accepts.
 
 use std::{
+    collections::BTreeSet,
     io::Write,
     process::{Command, Stdio},
 };
 
-use gomon::patterns::CATALOGUE;
+use gomon::{patterns::CATALOGUE, sink::metrics::METRICS};
 
-use crate::support::{Agent, Container, Series, docker_ok, promtool, skip, wait_for};
+use crate::support::{Agent, Container, Series, docker_ok, skip, tool, wait_for};
 
 const STATIC: &str = "/app/probe.static";
 
@@ -99,13 +100,27 @@ fn each_failure_is_counted_once_with_its_labels() {
         sum(&metrics, "gomon_container_signals_total", &term, &[("signal", signal), ("origin", "outside")])
     };
     assert_eq!((signals("SIGTERM"), signals("SIGKILL")), (Some(1.0), Some(1.0)));
+    let page = agent.get("/metrics");
+    let served: BTreeSet<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let listed: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+    assert_eq!(served, listed, "the closed list is what an agent serves");
+    assert_eq!(metrics.sum("gomon_ready", &[]), Some(1.0));
+    for ring in ["PRECIOUS", "ORDINARY"] {
+        let of_ring = |name| metrics.sum(name, &[("map", ring)]);
+        let (waiting, size) = (of_ring("gomon_bpf_map_entries"), of_ring("gomon_bpf_map_capacity"));
+        assert!(
+            size > Some(0.0) && waiting.is_some() && waiting <= size,
+            "{ring}: {waiting:?} of {size:?} bytes"
+        );
+    }
     assert!(metrics.sum("gomon_event_latency_seconds_count", &[]) > Some(0.0));
     assert!(metrics.sum("gomon_events_received_total", &[("probe", "cgroup_made")]) >= Some(3.0));
 }
 
 #[test]
 fn promtool_accepts_the_page() {
-    let Some(promtool) = promtool() else {
+    let Some(promtool) = tool("promtool", "promtool") else {
         return skip("promtool check metrics", "promtool is not installed; `cargo xtask setup` fetches it");
     };
     let agent = Agent::start();

@@ -173,9 +173,12 @@ impl Case {
 
     /// Pieces of evidence that found no room, and events that the kernel kept back because there were too many.
     pub fn dropped(&self) -> u64 {
-        self.kept_back.max(u64::from(self.flooded))
-            + self.processes_dropped
-            + self.processes.values().map(|process| process.dropped).sum::<u64>()
+        self.kept_back.max(u64::from(self.flooded)) + self.evidence_dropped()
+    }
+
+    /// Pieces of evidence that found no room.
+    pub fn evidence_dropped(&self) -> u64 {
+        self.processes_dropped + self.processes.values().map(|process| process.dropped).sum::<u64>()
     }
 
     /// What is known of the file at `path`: the entrypoint's file answers for its own path.

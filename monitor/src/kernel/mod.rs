@@ -3,6 +3,7 @@
 pub mod cgroupfs;
 pub mod clock;
 pub mod counters;
+mod fill;
 pub mod hooks;
 pub mod load;
 mod object;

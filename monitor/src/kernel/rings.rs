@@ -12,6 +12,9 @@ use aya::{
 };
 use thiserror::Error;
 
+use monitor_common::limits::{ORDINARY_RING_BYTES, PRECIOUS_RING_BYTES};
+
+use super::fill::Fill;
 use crate::{
     decode::Decoder,
     model::{
@@ -35,6 +38,8 @@ pub struct RingError(&'static str);
 pub struct Rings {
     precious: RingBuf<MapData>,
     ordinary: RingBuf<MapData>,
+    /// Of both; none where the kernel does not show it.
+    fills: [Option<Fill>; 2],
     /// Read but perhaps followed by an older event of the other ring; sorted. Kept, so that its memory is.
     waiting: VecDeque<Event>,
     /// When the latest precious event among them happened.
@@ -52,9 +57,12 @@ impl Rings {
             let map = ebpf.take_map(name).ok_or(RingError(name))?;
             RingBuf::try_from(map).map_err(|_| RingError(name))
         };
+        let (precious, ordinary) = (ring("PRECIOUS")?, ring("ORDINARY")?);
+        let fills = [&precious, &ordinary].map(|ring| Fill::of(ring.as_fd()).ok());
         Ok(Self {
-            precious: ring("PRECIOUS")?,
-            ordinary: ring("ORDINARY")?,
+            precious,
+            ordinary,
+            fills,
             waiting: VecDeque::new(),
             precious_at: None,
             complete_until: None,
@@ -67,6 +75,13 @@ impl Rings {
     /// ring.
     pub fn wake_fds(&self) -> io::Result<[OwnedFd; 2]> {
         Ok([self.precious.as_fd().try_clone_to_owned()?, self.ordinary.as_fd().try_clone_to_owned()?])
+    }
+
+    /// Bytes that wait in each ring, and its size.
+    pub fn fills(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
+        let sizes = [("PRECIOUS", PRECIOUS_RING_BYTES), ("ORDINARY", ORDINARY_RING_BYTES)];
+        let known = self.fills.iter().zip(sizes);
+        known.filter_map(|(fill, (name, size))| Some((name, fill.as_ref()?.bytes(), size.into())))
     }
 
     /// Precious events were read but are too young to be handed out. Ordinary ones alone can wait for the next poll.

@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -56,6 +59,8 @@ pub(super) struct Inspections {
     sender: mpsc::Sender<Learned>,
     receiver: mpsc::Receiver<Learned>,
     waiting: Arc<Semaphore>,
+    /// Those that broke off or found no place.
+    failed: Arc<AtomicU64>,
     dlopens: Dlopens,
     sockets: Arc<[PathBuf]>,
     /// Runs whose names the sockets shall tell; one question serves all that wait.
@@ -75,6 +80,7 @@ impl Inspections {
             sender,
             receiver,
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+            failed: Arc::default(),
             dlopens: Dlopens::default(),
             sockets: sockets.into(),
             nameless: Arc::default(),
@@ -146,11 +152,12 @@ impl Inspections {
                 container = run.container.short(),
                 "too many inspections wait: its files stay unknown"
             );
+            self.failed.fetch_add(1, Ordering::Relaxed);
             at.let_go();
             return;
         };
         let (host, places, sender) = (Arc::clone(&self.host), Arc::clone(&self.places), self.sender.clone());
-        let dlopens = self.dlopens.clone();
+        let (dlopens, failed) = (self.dlopens.clone(), Arc::clone(&self.failed));
         tokio::spawn(async move {
             let Ok(place) = places.acquire_owned().await else { return };
             let started = Instant::now();
@@ -165,10 +172,18 @@ impl Inspections {
                 Ok((run, facts)) => drop(
                     sender.send(Learned { run, facts, took: started.elapsed(), from_socket: false }).await,
                 ),
-                Err(error) => tracing::error!(%error, "an inspection failed"),
+                Err(error) => {
+                    failed.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!(%error, "an inspection failed");
+                }
             }
             drop(waiting);
         });
+    }
+
+    /// Those that broke off, or found no place because too many waited.
+    pub(super) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// Something is still being looked at.

@@ -6,6 +6,9 @@ use crate::patterns::{Need, Pattern};
 
 use super::{Theme, columns::paint};
 
+const GENERATED: &str =
+    "<!-- Generated from monitor/src/patterns: GOMON_UPDATE_DOCS=1 cargo test --test docs -->";
+
 /// The patterns as a list of one line each.
 #[must_use]
 pub fn list(patterns: &[Pattern], theme: &Theme) -> String {
@@ -51,12 +54,34 @@ fn write_markdown(out: &mut String, pattern: &Pattern, hashes: &str) -> fmt::Res
         .try_for_each(|(heading, body)| writeln!(out, "\n{hashes}# {heading}\n\n{}", body.trim()))
 }
 
-/// All of docs/patterns.md.
+/// All of docs/patterns.md: each pattern with a link to its page.
+#[must_use]
+pub fn index(patterns: &[Pattern]) -> String {
+    let mut out =
+        format!("# Failure patterns\n\n{GENERATED}\n\n| pattern | severity | what failed |\n|---|---|---|\n");
+    for Pattern { id, severity, title, .. } in patterns {
+        let _ = writeln!(out, "| [{id}](patterns/{id}.md) | {severity} | {} |", title.replace('|', "\\|"));
+    }
+    out
+}
+
+/// docs/patterns/ID.md: the page that an alert points to.
+#[must_use]
+pub fn page(pattern: &Pattern) -> String {
+    let id = pattern.id;
+    let manual = markdown(pattern, 1);
+    let (title, body) = manual.split_once('\n').unwrap_or((&manual, ""));
+    format!(
+        "{title}\n\n{GENERATED}\n{body}\n## See for yourself\n\n\
+         `gomon diagnose TARGET` gives the verdict on a container, with evidence and a remedy to paste;\n\
+         `gomon explain {id}` is this page. [All patterns](../patterns.md), [all alerts](../alerts.md).\n"
+    )
+}
+
+/// All patterns as one Markdown document, without links to other files.
 #[must_use]
 pub fn book(patterns: &[Pattern]) -> String {
-    let mut out = "# Failure patterns\n\n<!-- Generated from monitor/src/patterns: GOMON_UPDATE_DOCS=1 cargo test --test docs -->\n\n\
-                   | pattern | severity | what failed |\n|---|---|---|\n"
-        .to_owned();
+    let mut out = "# Failure patterns\n\n| pattern | severity | what failed |\n|---|---|---|\n".to_owned();
     for Pattern { id, severity, title, .. } in patterns {
         let _ = writeln!(out, "| [{id}](#{id}) | {severity} | {} |", title.replace('|', "\\|"));
     }
@@ -181,6 +206,19 @@ mod tests {
             "{book}"
         );
         assert!(book.contains("\n### What to do\n"), "{book}");
+    }
+
+    #[test]
+    fn a_page_stands_alone_and_the_index_links_it() {
+        let page = page(&PATTERN);
+        assert!(page.starts_with("# missing-interpreter\n\n<!-- Generated"), "{page}");
+        assert!(
+            page.contains("-->\n\nThe loader is missing. Severity: error.\n\n## What you see\n"),
+            "{page}"
+        );
+        let row =
+            "| [missing-interpreter](patterns/missing-interpreter.md) | error | The loader is missing |";
+        assert!(index(&[PATTERN]).contains(row));
     }
 
     #[test]

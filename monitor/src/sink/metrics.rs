@@ -1,5 +1,6 @@
 //! gomon's Prometheus metrics: counts what it is told, never asks the kernel or a container itself.
 
+pub mod alerts;
 mod containers;
 mod families;
 mod process;
@@ -145,6 +146,12 @@ impl Metrics {
         self.tell_probes();
     }
 
+    /// Whether gomon sees all that it should, and for how long its pipeline has been silent.
+    pub fn set_health(&self, is_ready: bool, silent: Duration) {
+        self.families.ready.set(if is_ready { 1.0 } else { 0.0 });
+        self.families.silence.set(silent.as_secs_f64());
+    }
+
     /// The kernel's own count of events of a probe, summed over CPUs.
     pub fn set_bpf_events(&self, probe: Probe, tally: Tally, total: u64) {
         raise(&self.families.bpf_events, &[probe.name(), tally.name()], total);
@@ -183,6 +190,11 @@ impl Metrics {
     pub fn inspected(&self, result: Inspected, took: Duration) {
         self.families.inspections.with_label_values(&[result.labels()]).inc();
         self.families.inspection_seconds.observe(took.as_secs_f64());
+    }
+
+    /// So many inspections broke off or found no place.
+    pub fn inspections_failed(&self, count: u64) {
+        self.families.inspections.with_label_values(&[Inspected::Failed.labels()]).inc_by(count);
     }
 
     /// A handle to encode the metrics with, while this value goes on counting.

@@ -133,7 +133,9 @@ impl Shared {
     }
 
     pub(super) fn scrape(&self) -> Scrape {
-        self.lock().metrics.scrape()
+        let state = self.lock();
+        state.metrics.set_health(state.not_ready.is_empty(), state.beat.elapsed());
+        state.metrics.scrape()
     }
 
     pub(super) fn not_ready(&self) -> Vec<String> {

@@ -142,12 +142,3 @@ fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     let status = head.split_whitespace().nth(1)?.parse().ok()?;
     Some((status, body.to_owned()))
 }
-
-/// promtool, on PATH or where `cargo xtask setup` keeps it.
-pub(crate) fn promtool() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    super::find("promtool")
-        .or_else(|| cache.map(|cache| cache.join("gomon/promtool/promtool")).filter(|file| file.is_file()))
-}

@@ -7,10 +7,10 @@ mod scene;
 /// The check that the unit tests of the reports use.
 #[path = "../../../monitor/src/report/schema.rs"]
 mod schema;
+mod tools;
 
 use std::{
     env,
-    io::Write,
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -23,10 +23,11 @@ use std::{
 
 use serde_json::Value;
 
-pub(crate) use agent::{Agent, Series, promtool};
+pub(crate) use agent::{Agent, Series};
 pub(crate) use container::{Container, Said, docker, docker_ok, said};
 pub(crate) use gomon::{Finished, Running, gomon, gomon_as_nobody, run};
 pub(crate) use scene::{Scene, fence, play, scene};
+pub(crate) use tools::{find, skip, tool};
 
 /// How long anything may take that normally takes a moment, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -83,14 +84,6 @@ pub(crate) fn schema_faults(answer: &Value) -> Vec<String> {
     schema::faults(&serde_json::from_str(published).expect("the schema is JSON"), answer)
 }
 
-/// Says, past the test runner's capture, that something could not be checked here.
-pub(crate) fn skip(what: &str, why: &str) {
-    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
-    let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-    // `cargo xtask test` reads standard output and counts these lines. The line that the runner has begun is not whole.
-    let _ = writeln!(std::io::stdout(), "\nSKIPPED ({count} so far): {what}: {why}");
-}
-
 /// A copy of a program with this mode, below directories that everybody may enter. In a process of its own: a thread that
 /// forks while this one writes would hand its child the open file, and the copy would be busy.
 pub(crate) fn install(from: &Path, to: &Path, mode: u32) {
@@ -107,10 +100,4 @@ pub(crate) fn tied(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", program]);
     command
-}
-
-/// Where a program is on PATH.
-pub(crate) fn find(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }

@@ -24,6 +24,8 @@ pub(super) struct Families {
     pub(super) oom_kills: IntCounterVec,
     pub(super) signals: IntCounterVec,
     pub(super) build: IntGaugeVec,
+    pub(super) ready: Gauge,
+    pub(super) silence: Gauge,
     pub(super) probe_attached: IntGaugeVec,
     pub(super) bpf_events: IntCounterVec,
     pub(super) received: IntCounterVec,
@@ -34,6 +36,8 @@ pub(super) struct Families {
     pub(super) program_seconds: CounterVec,
     pub(super) map_entries: IntGaugeVec,
     pub(super) map_capacity: IntGaugeVec,
+    pub(super) container_series: Gauge,
+    pub(super) container_series_max: Gauge,
     pub(super) inspections: IntCounterVec,
     pub(super) inspection_seconds: Histogram,
 }
@@ -52,6 +56,8 @@ impl Families {
             oom_kills: add.counter(&table::OOM_KILLS)?,
             signals: add.counter(&table::SIGNALS)?,
             build: add.gauge(&table::BUILD_INFO)?,
+            ready: add.plain(&table::READY)?,
+            silence: add.plain(&table::PIPELINE_SILENCE)?,
             probe_attached: add.gauge(&table::PROBE_ATTACHED)?,
             bpf_events: add.counter(&table::BPF_EVENTS)?,
             received: add.counter(&table::RECEIVED)?,
@@ -63,13 +69,15 @@ impl Families {
                 .vector(CounterVec::new(opts(&table::PROGRAM_SECONDS), table::PROGRAM_SECONDS.labels)?)?,
             map_entries: add.gauge(&table::MAP_ENTRIES)?,
             map_capacity: add.gauge(&table::MAP_CAPACITY)?,
+            container_series: add.plain(&table::CONTAINER_SERIES)?,
+            container_series_max: add.plain(&table::CONTAINER_SERIES_MAX)?,
             inspections: add.counter(&table::INSPECTIONS)?,
             inspection_seconds: add.histogram(&table::INSPECTION_SECONDS, INSPECTION_BUCKETS)?,
         })
     }
 }
 
-/// A gauge that a collector fills anew at each scrape.
+/// A gauge without labels.
 pub(super) fn gauge(metric: &Metric) -> prometheus::Result<Gauge> {
     Gauge::with_opts(opts(metric))
 }
@@ -88,6 +96,10 @@ impl Add<'_> {
 
     fn gauge(&self, metric: &Metric) -> prometheus::Result<IntGaugeVec> {
         self.vector(IntGaugeVec::new(opts(metric), metric.labels)?)
+    }
+
+    fn plain(&self, metric: &Metric) -> prometheus::Result<Gauge> {
+        self.vector(gauge(metric)?)
     }
 
     fn float_gauge(&self, metric: &Metric) -> prometheus::Result<GaugeVec> {

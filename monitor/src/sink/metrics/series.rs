@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::model::text::{inert, inert_short};
 
-use super::{families::Families, table::Dropped};
+use super::{families::Families, process::float, table::Dropped};
 
 /// Characters of a label value.
 const LABEL_CHARS: usize = 128;
@@ -67,6 +67,7 @@ pub(super) struct Series {
 
 impl Series {
     pub(super) fn new(families: Families, max: usize) -> Self {
+        families.container_series_max.set(float(max as u64));
         Self { families, owned: HashMap::new(), count: 0, max }
     }
 
@@ -115,7 +116,7 @@ impl Series {
     pub(super) fn remove(&mut self, family: Family, names: &Names, rest: &[&str]) {
         let series = (family, names.with(rest));
         if self.owned.get_mut(names).is_some_and(|owned| owned.remove(&series)) {
-            self.count -= 1;
+            self.counted(self.count - 1);
             self.forget(family, &series.1);
         }
     }
@@ -123,7 +124,7 @@ impl Series {
     /// Removes all series of an owner.
     pub(super) fn remove_owner(&mut self, names: &Names) {
         for (family, labels) in self.owned.remove(names).unwrap_or_default() {
-            self.count -= 1;
+            self.counted(self.count - 1);
             self.forget(family, &labels);
         }
     }
@@ -132,7 +133,7 @@ impl Series {
     pub(super) fn rename(&mut self, from: &Names, to: &Names) {
         for (family, labels) in self.owned.remove(from).unwrap_or_default() {
             let value = self.read(family, &labels);
-            self.count -= 1;
+            self.counted(self.count - 1);
             self.forget(family, &labels);
             let rest: Vec<&str> = labels.iter().skip(3).map(String::as_str).collect();
             match value {
@@ -152,8 +153,13 @@ impl Series {
             self.drop_one();
             return false;
         }
-        self.count += 1;
+        self.counted(self.count + 1);
         self.owned.entry(names.clone()).or_default().insert(key)
+    }
+
+    fn counted(&mut self, count: usize) {
+        self.count = count;
+        self.families.container_series.set(float(count as u64));
     }
 
     fn read(&self, family: Family, labels: &[String]) -> Value {

@@ -64,6 +64,10 @@ metrics! {
 
     BUILD_INFO = "gomon_build_info", Gauge, &["version", "revision", "rustversion"],
         "The running build; always 1.";
+    READY = "gomon_ready", Gauge, &[],
+        "1 while gomon sees all that it should: what /readyz answers.";
+    PIPELINE_SILENCE = "gomon_pipeline_silence_seconds", Gauge, &[],
+        "Since the pipeline took its last observation, time itself included; a second or two while it is alive.";
     PROBE_ATTACHED = "gomon_probe_attached", Gauge, &["probe"],
         "1 if the probe is attached to the kernel.";
     BPF_EVENTS = "gomon_bpf_events_total", Counter, &["probe", "result"],
@@ -81,9 +85,13 @@ metrics! {
     PROGRAM_SECONDS = "gomon_bpf_program_run_seconds_total", Counter, &["program"],
         "Time spent in a kernel program, where the kernel counts it (kernel.bpf_stats_enabled).";
     MAP_ENTRIES = "gomon_bpf_map_entries", Gauge, &["map"],
-        "Entries of a kernel map; bytes waiting in a ring.";
+        "Entries of a kernel map that can fill up; bytes waiting in a ring.";
     MAP_CAPACITY = "gomon_bpf_map_capacity", Gauge, &["map"],
         "Most entries of a kernel map; bytes of a ring.";
+    CONTAINER_SERIES = "gomon_container_series", Gauge, &[],
+        "Series with container labels.";
+    CONTAINER_SERIES_MAX = "gomon_container_series_max", Gauge, &[],
+        "The most series with container labels; beyond it containers count together as ~other.";
     INSPECTIONS = "gomon_inspections_total", Counter, &["result"],
         "Inspections of containers' files and configurations.";
     INSPECTION_SECONDS = "gomon_inspection_duration_seconds", Histogram, &[],
@@ -133,16 +141,12 @@ labels! {
         Skipped = ["kernel", "program_busy"],
         /// A record that does not decode.
         Undecodable = ["decode", "malformed"],
-        /// A queue inside gomon was full.
-        Queue = ["pipeline", "queue_full"],
-        /// A container's timeline was full; its oldest event went.
+        /// A container's timeline was full; a piece of evidence went.
         Timeline = ["engine", "timeline_full"],
-        /// More containers than the engine keeps.
+        /// More running containers than the engine keeps.
         Containers = ["engine", "containers_full"],
         /// Counted under `container="~other"`, or not at all.
         MaxSeries = ["metrics", "max_series"],
-        /// A recording could not be written as fast as events came.
-        Recording = ["recording", "queue_full"],
     } -> [&'static str; 2]
 }
 
@@ -164,9 +168,7 @@ labels! {
         Ok = "ok",
         /// Some facts could not be established.
         Partial = "partial",
-        /// The container's files were gone.
-        Gone = "gone",
-        TimedOut = "timed_out",
+        /// It broke off, or found no place because too many waited.
         Failed = "failed",
     } -> &'static str
 }
