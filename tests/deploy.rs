@@ -1,5 +1,13 @@
 //! What is shipped for Prometheus and Grafana: rules that hold, queries that name real metrics, dashboards that explain.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first surprise"
+)]
 
+#[path = "deploy/dashboards.rs"]
+mod dashboards;
 #[path = "deploy/promql.rs"]
 mod promql;
 #[path = "live/support/tools.rs"]
@@ -14,6 +22,7 @@ use std::{
 
 use gomon::sink::metrics::alerts::{RECORDINGS, of_findings, of_gomon};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// deploy/ of this repository.
 fn deploy(name: &str) -> PathBuf {
@@ -141,5 +150,69 @@ fn a_query_that_names_what_does_not_exist_is_told() {
         ("sum by (patern) (gomon_diagnosis_active)", "no metric of the query has a label patern"),
     ] {
         assert_eq!(promql::faults(query), [fault], "{query}");
+    }
+}
+
+#[test]
+fn every_panel_says_what_it_shows_in_which_unit_and_takes_its_data_source_from_a_variable() {
+    for name in dashboards::NAMES {
+        let dashboard = dashboards::dashboard(name);
+        assert_eq!(dashboard["uid"], format!("gomon-{name}"));
+        let mut ids = BTreeSet::new();
+        for panel in dashboards::panels(&dashboard) {
+            let title = panel["title"].as_str().unwrap();
+            assert!(ids.insert(panel["id"].as_u64().unwrap()), "{name}: {title}");
+            for (what, field) in [("description", "/description"), ("unit", "/fieldConfig/defaults/unit")] {
+                let said = panel.pointer(field).and_then(Value::as_str).unwrap_or_default();
+                assert!(!said.is_empty(), "{name}: {title} has no {what}");
+            }
+            let asked = dashboards::list(panel, "/targets");
+            assert!(!asked.is_empty(), "{name}: {title}");
+            for source in asked.iter().map(|target| &target["datasource"]).chain([&panel["datasource"]]) {
+                assert_eq!(source["uid"], "${datasource}", "{name}: {title}");
+                assert_eq!(source["type"], "prometheus", "{name}: {title}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_variable_of_a_dashboard_exists_and_is_used() {
+    for name in dashboards::NAMES {
+        let dashboard = dashboards::dashboard(name);
+        let variables = dashboards::list(&dashboard, "/templating/list");
+        assert_eq!(
+            (&variables[0]["type"], &variables[0]["query"]),
+            (&"datasource".into(), &"prometheus".into())
+        );
+        let names: BTreeSet<&str> =
+            variables.iter().map(|variable| variable["name"].as_str().unwrap()).collect();
+        let asked: String = dashboards::queries(name).into_iter().map(|query| query.expr + "\n").collect();
+        for variable in names.iter().filter(|name| **name != "datasource") {
+            assert!(asked.contains(&format!("${variable}\"")), "{name}: nothing asks for {variable}");
+        }
+        let used = asked.split('$').skip(1).filter_map(|rest| rest.split(['"', ']']).next());
+        for variable in used.filter(|variable| *variable != "__rate_interval") {
+            assert!(names.contains(variable), "{name}: there is no variable {variable}");
+        }
+    }
+}
+
+#[test]
+fn dashboards_ask_for_metrics_and_labels_that_exist() {
+    for query in dashboards::NAMES.iter().flat_map(|name| dashboards::queries(name)) {
+        let filled = dashboards::filled(&query.expr);
+        assert!(!filled.contains('$'), "{}: {filled}", query.place);
+        assert_eq!(promql::faults(&filled), [""; 0], "{}: {filled}", query.place);
+    }
+}
+
+#[test]
+fn links_between_dashboards_lead_to_one() {
+    for name in dashboards::NAMES {
+        let text = dashboards::dashboard(name).to_string();
+        for target in text.split("/d/gomon-").skip(1).filter_map(|rest| rest.split(['?', '"']).next()) {
+            assert!(dashboards::NAMES.contains(&target), "{name}: {target}");
+        }
     }
 }

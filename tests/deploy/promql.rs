@@ -1,4 +1,4 @@
-//! Which metrics and labels a query names, and whether gomon has them. Reads words, and is no parser of PromQL.
+//! Which metrics and labels a query names, and whether gomon has them. Reads words, and is no parser.
 
 use std::collections::BTreeSet;
 
