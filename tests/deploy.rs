@@ -1,10 +1,5 @@
 //! What is shipped for Prometheus and Grafana: rules that hold, queries that name real metrics, dashboards that explain.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test ends at the first surprise"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 #[path = "deploy/dashboards.rs"]
 mod dashboards;
