@@ -18,6 +18,7 @@ mod identity;
 mod metrics;
 mod patterns;
 mod probes;
+mod prometheus;
 mod runtimes;
 mod support;
 mod verifier;

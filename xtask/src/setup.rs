@@ -6,6 +6,7 @@ pub(crate) mod go;
 pub(crate) mod kernels;
 mod packages;
 pub(crate) mod peers;
+mod prometheus;
 mod promtool;
 mod rust_src;
 mod tracefs;
@@ -33,6 +34,8 @@ pub(crate) enum Part {
     Tracefs,
     /// Checks metrics and alert rules.
     Promtool,
+    /// Prometheus and Alertmanager, which a live test lets watch an agent.
+    Prometheus,
     /// What boots other kernels, and what their guests are made of.
     Guest,
     /// The kernels that guests run by default.
@@ -47,7 +50,7 @@ pub(crate) enum State {
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::RustSources,
         Self::BpfLinker,
         Self::Docker,
@@ -56,6 +59,7 @@ impl Part {
         Self::Go,
         Self::Tracefs,
         Self::Promtool,
+        Self::Prometheus,
         Self::Guest,
         Self::Kernels,
     ];
@@ -80,6 +84,7 @@ impl Part {
             Self::Go => "install Go 1.25 or newer, or python3 with pip".to_owned(),
             Self::Tracefs => "as root: mount -t tracefs nodev /sys/kernel/tracing".to_owned(),
             Self::Promtool => "put promtool (from Prometheus) on PATH".to_owned(),
+            Self::Prometheus => "put prometheus and prometheus-alertmanager on PATH".to_owned(),
             Self::Guest => format!("as root, with these packages: {}", packages::GUEST_PACKAGES.join(" ")),
             Self::Kernels => "apt sources with a Debian mirror that is reachable".to_owned(),
         }
@@ -95,6 +100,7 @@ impl Part {
             Self::Go => go::ensure().map(drop),
             Self::Tracefs => tracefs::ensure(),
             Self::Promtool => promtool::ensure().map(drop),
+            Self::Prometheus => prometheus::ensure(),
             Self::Guest => packages::guest(),
             Self::Kernels => kernels::ordinary(),
         }
@@ -112,6 +118,7 @@ impl fmt::Display for Part {
             Self::Go => "go",
             Self::Tracefs => "tracefs",
             Self::Promtool => "promtool",
+            Self::Prometheus => "prometheus",
             Self::Guest => "guest tools",
             Self::Kernels => "kernels",
         })

@@ -3,6 +3,7 @@
 mod agent;
 mod container;
 mod gomon;
+mod prometheus;
 mod scene;
 /// The check that the unit tests of the reports use.
 #[path = "../../../monitor/src/report/schema.rs"]
@@ -26,6 +27,7 @@ use serde_json::Value;
 pub(crate) use agent::{Agent, Series};
 pub(crate) use container::{Container, Said, docker, docker_ok, said};
 pub(crate) use gomon::{Finished, Running, gomon, gomon_as_nobody, run};
+pub(crate) use prometheus::{Monitoring, await_in};
 pub(crate) use scene::{Scene, fence, play, scene};
 pub(crate) use tools::{find, skip, tool};
 

@@ -15,7 +15,7 @@ pub(super) fn ensure() -> Result<PathBuf> {
     }
     let cached = cache::dir("promtool")?.join("promtool");
     if !cached.exists() {
-        fetch()?;
+        take("prometheus", &["bin/promtool"], "promtool")?;
     }
     if command::succeeds(Command::new(&cached).arg("--version")) {
         Ok(cached)
@@ -30,13 +30,15 @@ pub(super) fn dir() -> Option<PathBuf> {
     dir.join("promtool").exists().then_some(dir)
 }
 
-fn fetch() -> Result<()> {
-    say::progress("fetching promtool");
-    let apt = command::find("apt-get").context("promtool is not on PATH and this machine has no apt-get")?;
-    let downloads = cache::dir("promtool-download")?;
+/// Takes programs and folders of a package, by their paths below usr/, into a directory of the cache: programs into it,
+/// folders to the same path below it.
+pub(super) fn take(package: &str, parts: &[&str], dir: &str) -> Result<()> {
+    say::progress(format_args!("fetching {} of the package {package}", parts.join(" and ")));
+    let apt = command::find("apt-get").context("it is not on PATH and this machine has no apt-get")?;
+    let downloads = cache::dir(&format!("{dir}-download"))?;
     let download = || {
         let mut download = Command::new(&apt);
-        download.args(["download", "--quiet", "-o", "APT::Sandbox::User=root", "prometheus"]);
+        download.args(["download", "--quiet", "-o", "APT::Sandbox::User=root", package]);
         command::quiet(download.current_dir(&downloads))
     };
     if let Err(error) = download() {
@@ -46,10 +48,19 @@ fn fetch() -> Result<()> {
         command::quiet(Command::new(&apt).args(["update", "--quiet"]))?;
         download()?;
     }
-    let package = fs::read_dir(&downloads)?.flatten().next().context("apt-get download left nothing")?.path();
+    let archive = fs::read_dir(&downloads)?.flatten().next().context("apt-get download left nothing")?.path();
     let unpacked = downloads.join("unpacked");
-    command::quiet(Command::new("dpkg").arg("-x").arg(package).arg(&unpacked))?;
-    fs::rename(unpacked.join("usr/bin/promtool"), cache::dir("promtool")?.join("promtool"))?;
+    command::quiet(Command::new("dpkg").arg("-x").arg(archive).arg(&unpacked))?;
+    for part in parts {
+        let place = cache::dir(dir)?.join(part.strip_prefix("bin/").unwrap_or(part));
+        if let Some(parent) = place.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        if place.is_dir() {
+            fs::remove_dir_all(&place)?;
+        }
+        fs::rename(unpacked.join("usr").join(part), place)?;
+    }
     fs::remove_dir_all(downloads)?;
     Ok(())
 }

@@ -82,6 +82,8 @@ pub(super) const RINGS: &[Ring] = &[
             Need::Part(Part::BpfLinker),
             Need::Part(Part::Tracefs),
             Need::Wish(Part::Runtimes),
+            Need::Wish(Part::Promtool),
+            Need::Wish(Part::Prometheus),
             Need::Containers,
         ],
         second_chance: true,
