@@ -157,8 +157,6 @@ labels! {
         UnknownCgroup = "unknown_cgroup",
         /// The cgroup is known and is not a container's.
         NotAContainer = "not_a_container",
-        /// The cgroup was removed before its names were learned.
-        Gone = "gone",
     } -> &'static str
 }
 
