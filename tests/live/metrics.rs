@@ -104,7 +104,10 @@ fn each_failure_is_counted_once_with_its_labels() {
     let served: BTreeSet<&str> =
         page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let listed: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
-    assert_eq!(served, listed, "the closed list is what an agent serves");
+    assert_eq!(
+        served, listed,
+        "the closed list is what an agent serves: a metric without a series is begun at zero"
+    );
     assert_eq!(metrics.sum("gomon_ready", &[]), Some(1.0));
     for ring in ["PRECIOUS", "ORDINARY"] {
         let of_ring = |name| metrics.sum(name, &[("map", ring)]);
