@@ -32,6 +32,9 @@ pub(crate) fn await_in<T>(what: &str, told: impl FnOnce() -> String, look: impl 
     found.unwrap_or_else(|| panic!("waited {} s in vain for {what}: {}", PATIENCE.as_secs(), told()))
 }
 
+/// Labels and value.
+type Sample = (BTreeMap<String, String>, f64);
+
 /// Both servers; they end when dropped.
 pub(crate) struct Monitoring {
     prometheus: Server,
@@ -86,7 +89,7 @@ impl Monitoring {
     }
 
     /// The answer to an instant query: labels and value of each sample, or what is wrong with the query.
-    pub(crate) fn query(&self, query: &str) -> Result<Vec<(BTreeMap<String, String>, f64)>, String> {
+    pub(crate) fn query(&self, query: &str) -> Result<Vec<Sample>, String> {
         let answer = self.prometheus.get(&format!("/api/v1/query?query={}", escaped(query)))?;
         let samples =
             answer.pointer("/data/result").and_then(Value::as_array).ok_or_else(|| answer.to_string())?;
