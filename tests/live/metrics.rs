@@ -122,6 +122,24 @@ fn each_failure_is_counted_once_with_its_labels() {
 }
 
 #[test]
+fn beyond_the_cap_a_failure_counts_among_the_others_and_the_loss_is_counted() {
+    let agent = Agent::start_with(&[("GOMON_MAX_SERIES", "10")]);
+    let failing = Container::new("capped", "scratch", &["/app/probe.glibc"]);
+    failing.run();
+    let id = failing.id();
+    wait_for("its diagnosis in the API", || agent.diagnoses(&id).pop());
+    let others = [("container", "~other"), ("pattern", "missing-interpreter"), ("severity", "error")];
+    let metrics = wait_for("its failure among the others", || {
+        let metrics = agent.metrics();
+        (metrics.sum("gomon_diagnoses_total", &others)? > 0.0).then_some(metrics)
+    });
+    assert_eq!(sum(&metrics, "gomon_diagnoses_total", &failing, &[]), None);
+    assert!(metrics.sum("gomon_events_dropped_total", &[("reason", "max_series")]) > Some(0.0));
+    assert_eq!(metrics.sum("gomon_container_series_max", &[]), Some(10.0));
+    assert!(metrics.sum("gomon_container_series", &[]) <= Some(10.0));
+}
+
+#[test]
 fn promtool_accepts_the_page() {
     let Some(promtool) = tool("promtool", "promtool") else {
         return skip("promtool check metrics", "promtool is not installed; `cargo xtask setup` fetches it");

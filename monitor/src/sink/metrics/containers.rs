@@ -24,6 +24,8 @@ use super::{
 const KEPT_NS: u64 = 15 * 60 * SECOND;
 /// How long a container may stay nameless before it goes by its short id.
 const NAMELESS_NS: u64 = 10 * SECOND;
+/// Containers that are known at least, however few series there may be: those without series of their own count together.
+const MIN_CONTAINERS: usize = 4_096;
 /// Findings of one container that are told apart; further ones are not counted.
 const MAX_FINDINGS: usize = 512;
 /// Exec failures that begin at zero: those that alerts ask for.
@@ -90,7 +92,8 @@ impl Finding {
 
 impl Containers {
     pub(super) fn new(families: Families, epoch: BootEpoch, max_series: usize) -> Self {
-        Self { series: Series::new(families, max_series), by_id: HashMap::new(), epoch, max: max_series }
+        let max = max_series.max(MIN_CONTAINERS);
+        Self { series: Series::new(families, max_series), by_id: HashMap::new(), epoch, max }
     }
 
     /// A run began.

@@ -242,6 +242,18 @@ fn beyond_the_cap_containers_count_together_and_the_loss_is_counted() {
 }
 
 #[test]
+fn containers_that_outnumber_the_series_still_count_among_the_others() {
+    let mut metrics = metrics(10);
+    for number in 0..20 {
+        let name = format!("c{number}");
+        appear(&mut metrics, &name, &name);
+        metrics.diagnosed(&diagnosis(&name, 1, SECOND), &identity(&name));
+    }
+    assert_eq!(value(&metrics, DIAGNOSES, &["container=\"~other\"", "missing-interpreter"]), Some(20.0));
+    assert_eq!(value(&metrics, "gomon_container_series", &[]), Some(0.0));
+}
+
+#[test]
 fn room_is_given_back_when_containers_go() {
     let mut metrics = metrics(10 + CATALOGUE.len());
     appear(&mut metrics, "a", "api");
