@@ -197,7 +197,7 @@ fn read(path: &Path) -> Result<Layer, ConfigError> {
 }
 
 /// One file's text; `path` is for messages only.
-fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
     let parsed: Result<Option<Layer>, _> = serde_saphyr::from_str(text);
     parsed.map(Option::unwrap_or_default).map_err(|error| explain(path, &error))
 }

@@ -95,7 +95,7 @@ impl Engine {
                     case.vanished_at = Some(*at);
                     case.now = case.now.max(*at);
                     self.ask_patterns(run, &mut step);
-                    self.pending.insert((BootNs(at.0 + KEEP_VANISHED_NS), run.clone()));
+                    self.pending.insert((at.later(KEEP_VANISHED_NS), run.clone()));
                 }
             }
             Observation::Tick { .. } => {}
@@ -105,7 +105,7 @@ impl Engine {
             Observation::KeptBack { run, at, count, .. } => {
                 if let Some(case) = self.cases.get_mut(run) {
                     case.now = case.now.max(*at);
-                    case.kept_back += count;
+                    case.kept_back = case.kept_back.saturating_add(*count);
                 }
             }
             Observation::Blind { probe, why, .. } => {
@@ -121,7 +121,7 @@ impl Engine {
         if self.losses.len() >= MAX_LOSSES {
             let (first, _, lost) = self.losses.remove(0);
             if let Some(next) = self.losses.first_mut() {
-                *next = (first, next.1, next.2 + lost);
+                *next = (first, next.1, next.2.saturating_add(lost));
             }
         }
         self.losses.push((at, at, count));
@@ -243,7 +243,7 @@ impl Engine {
     /// No more observations will come: what waited for time to pass is decided now. Nobody answers questions any more.
     pub fn settle(&mut self) -> Step {
         let mut step = Step::default();
-        self.ask_pending(BootNs(self.now.0 + SETTLED_NS), &mut step);
+        self.ask_pending(self.now.later(SETTLED_NS), &mut step);
         step
     }
 

@@ -7,6 +7,8 @@ pub mod command;
 pub mod config;
 pub mod decode;
 pub mod engine;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod inspect;
 #[cfg(feature = "kernel")]
 pub mod kernel;

@@ -1,4 +1,4 @@
-//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario | churn | soak | bench | vm`.
+//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario | churn | soak | bench | vm | fuzz`.
 
 mod agent;
 mod bench;
@@ -8,6 +8,7 @@ mod command;
 mod demo;
 mod docker;
 mod fixtures;
+mod fuzz;
 mod ground;
 mod kernel;
 mod process;
@@ -57,6 +58,8 @@ enum Task {
     BenchWorker(bench::WorkerArguments),
     /// Boot other kernels in QEMU and check what gomon sees there
     Vm(vm::Options),
+    /// Feed the readers of outside bytes with changed inputs for as long as one likes
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -81,6 +84,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Bench(options) => return bench::run(&options),
         Task::BenchWorker(arguments) => bench::work(&arguments)?,
         Task::Vm(options) => return vm::run(&options),
+        Task::Fuzz(options) => return fuzz::run(&options),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -218,7 +218,7 @@ impl Case {
 
     /// When time alone changes what the patterns see: a failed exec begins to count, an answer is given up.
     pub fn next_due(&self) -> Option<BootNs> {
-        let answers = self.asked.values().map(|at| BootNs(at.0 + ANSWER_NS));
+        let answers = self.asked.values().map(|at| at.later(ANSWER_NS));
         let execs = self.processes().filter(|process| process.exit.is_none()).flat_map(|process| {
             process.exec_failures.iter().map(move |failure| settled_at(process, failure))
         });
@@ -360,7 +360,7 @@ impl Case {
 
 fn settled_at(process: &Process, failure: &ExecFailure) -> BootNs {
     let settle_ns = if process.is_runtime_stage() { START_SETTLE_NS } else { SEARCH_SETTLE_NS };
-    BootNs(failure.at.0 + settle_ns)
+    failure.at.later(settle_ns)
 }
 
 #[cfg(test)]

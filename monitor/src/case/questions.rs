@@ -102,11 +102,11 @@ impl Case {
     pub fn plans_look_after(&mut self, event: &Event) -> bool {
         let is_telling = tells_with_what_follows(&event.kind);
         if let EventKind::Open { class: PathClass::Certificate, result: Err(_), .. } = &event.kind {
-            self.timetable.certificates.get_or_insert(BootNs(event.at.0 + CERTIFICATE_NS));
+            self.timetable.certificates.get_or_insert(event.at.later(CERTIFICATE_NS));
         }
         let is_new = is_telling && self.timetable.opens.is_none();
         if is_telling {
-            self.timetable.opens_until = BootNs(event.at.0 + OPEN_SETTLES_NS);
+            self.timetable.opens_until = event.at.later(OPEN_SETTLES_NS);
         }
         if is_new {
             self.timetable.opens = Some(self.timetable.opens_until);
@@ -129,7 +129,7 @@ impl Case {
             wants.push(Want::Processes);
         }
         if self.timetable.cpu.take_if(|due| *due <= now).is_some() && is_alive {
-            self.timetable.cpu = Some(BootNs(now.0 + CPU_NS));
+            self.timetable.cpu = Some(now.later(CPU_NS));
             wants.push(Want::Cpu);
         }
         self.ask(wants, now)
@@ -137,7 +137,7 @@ impl Case {
 
     /// What the configuration gives reason to look at.
     pub(super) fn plan_looks(&mut self, at: BootNs) {
-        let soon = BootNs(at.0 + SECOND);
+        let soon = at.later(SECOND);
         if self.config.get().is_some_and(|config| config.cpu_quota.is_some()) {
             self.timetable.cpu.get_or_insert(soon);
         }
@@ -146,7 +146,7 @@ impl Case {
         }
         // An entrypoint that drops root's privileges has done so by then.
         if self.config.get().is_some_and(|config| config.uid == 0 && !config.user_namespace) {
-            self.timetable.users.get_or_insert(BootNs(at.0 + DROPS_NS));
+            self.timetable.users.get_or_insert(at.later(DROPS_NS));
         }
     }
 
@@ -169,7 +169,7 @@ impl Case {
         };
         let has_new = table.processes.iter().any(|process| process.is_zombie && !was_there(process.pid));
         if has_young && has_new {
-            self.timetable.processes = Some(BootNs(at.0 + ZOMBIE_NS));
+            self.timetable.processes = Some(at.later(ZOMBIE_NS));
         }
         if self.surroundings.tables.len() >= 2 {
             self.surroundings.tables.pop_front();
@@ -272,7 +272,7 @@ impl Case {
             wants.push(Want::File("/bin/sh".to_owned()));
         }
         if !is_init && !process.is_runtime_stage() {
-            self.timetable.processes.get_or_insert(BootNs(event.at.0 + ZOMBIE_NS + SECOND));
+            self.timetable.processes.get_or_insert(event.at.later(ZOMBIE_NS + SECOND));
         }
         wants
     }

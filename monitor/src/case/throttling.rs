@@ -66,7 +66,7 @@ mod tests {
         let (mut looks, mut known, mut all) = (VecDeque::new(), None, Vec::new());
         let (mut at, mut stat) = (BootNs(0), CpuStat::default());
         for (periods, throttled) in growth {
-            at = BootNs(at.0 + 10 * SECOND);
+            at = at.later(10 * SECOND);
             stat.periods += periods;
             stat.throttled += throttled;
             looks.push_back((at, stat));

@@ -13,6 +13,7 @@ pub mod exit;
 mod explain;
 #[cfg(feature = "kernel")]
 mod live;
+mod log;
 pub mod output;
 #[cfg(feature = "kernel")]
 mod record;

@@ -6,7 +6,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::AnsiColor;
 
 use super::exit::Failure;
-use crate::{cli::Color, report::Theme};
+use crate::{cli::Color, model::text::inert_lines, report::Theme};
 
 /// Where a command writes.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +47,6 @@ impl Output {
         let mut stream = AutoStream::new(io::stderr().lock(), self.choice);
         let red = AnsiColor::Red.on_default().bold();
         // Nobody is left to tell.
-        let _ = writeln!(stream, "{red}error:{red:#} {failure}");
+        let _ = writeln!(stream, "{red}error:{red:#} {}", inert_lines(&failure.to_string()));
     }
 }

@@ -6,12 +6,14 @@ use anstream::ColorChoice;
 use tracing_subscriber::{
     Layer as _,
     filter::{LevelFilter, Targets},
-    fmt,
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
-use super::exit::{Exit, Failure, OrExit};
+use super::{
+    exit::{Exit, Failure, OrExit},
+    log as lines,
+};
 use crate::{
     cli::{Color, Global, args::AgentArgs},
     config::{Config, LogFormat, LogLevel},
@@ -52,11 +54,7 @@ pub fn log(format: LogFormat, level: LogLevel, color: Color) {
             stderr.is_terminal() && anstream::AutoStream::choice(&stderr) != ColorChoice::Never
         }
     };
-    let lines = fmt::layer().with_writer(io::stderr).with_ansi(ansi);
-    let lines = match format {
-        LogFormat::Text => lines.with_target(false).boxed(),
-        LogFormat::Json => lines.json().boxed(),
-    };
+    let lines = lines::layer(format, ansi, io::stderr);
     // What libraries tell of their inner work is for those who ask for everything. The kernel programs' own messages
     // carry the name of their object.
     let others = if level == LogLevel::Trace { LevelFilter::TRACE } else { filter.min(LevelFilter::WARN) };

@@ -32,7 +32,7 @@ impl Engine {
         let first_diagnosis = diagnoses.iter().map(|diagnosis| diagnosis.first_seen).min();
         let from = first_run.into_iter().chain(first_diagnosis).min().unwrap_or(self.now);
         let to = case.and_then(|case| case.vanished_at).unwrap_or(self.now);
-        let concerns = |first: BootNs, last: BootNs| last >= from && first <= BootNs(to.0 + LOSS_TOLD_NS);
+        let concerns = |first: BootNs, last: BootNs| last >= from && first <= to.later(LOSS_TOLD_NS);
         let dropped = case.map_or(0, Case::dropped);
         let events_lost = dropped
             + self

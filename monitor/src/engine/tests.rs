@@ -283,3 +283,36 @@ fn a_loss_is_never_forgotten_however_many_follow() {
     let coverage = engine.conclude(&run.container).unwrap().coverage;
     assert!(coverage.events_lost > 0);
 }
+
+#[test]
+fn a_recording_from_the_end_of_time_overflows_nothing() {
+    let (end, run) = (u64::MAX, run(1));
+    let mut engine = Engine::new();
+    let late = |kind| {
+        let event = Event { at: BootNs(end), cgroup: run.cgroup, task: init(), kind };
+        Observation::Happened { run: run.clone(), event }
+    };
+    let kept_back = || Observation::KeptBack {
+        run: run.clone(),
+        at: BootNs(end),
+        probe: "open".into(),
+        count: end,
+        ended: false,
+    };
+    engine.observe(&late(EventKind::ExecFailed {
+        errno: Errno::ENOENT,
+        path: "/app".into(),
+        argv0: "/app".into(),
+    }));
+    engine.observe(&late(EventKind::TlsRefused { fd: 3 }));
+    engine.observe(&kept_back());
+    engine.observe(&kept_back());
+    for _ in 0..MAX_LOSSES + 2 {
+        let lost =
+            Observation::Lost { at: BootNs(end), probe: "open".into(), count: end, reason: Loss::RingFull };
+        engine.observe(&lost);
+    }
+    engine.observe(&Observation::Vanished { run: run.clone(), at: BootNs(end) });
+    engine.settle();
+    assert!(engine.conclude(&run.container).is_some());
+}

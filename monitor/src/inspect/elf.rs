@@ -5,7 +5,7 @@ mod images;
 mod layout;
 mod symbols;
 
-use std::fs::File;
+use std::{collections::HashMap, fs::File};
 
 use object::{
     Endianness, elf,
@@ -40,7 +40,7 @@ pub(super) struct Image {
     pub(super) machine: u16,
     pub(super) kind: u16,
     pub(super) truncated: bool,
-    /// What the loader reads is there, but not readable: nothing follows from empty lists.
+    /// What the loader reads is there, but not readable, all or in part: nothing follows from what the lists lack.
     pub(super) dynamic_unreadable: bool,
     pub(super) interpreter: Option<String>,
     pub(super) needed: Vec<String>,
@@ -94,8 +94,10 @@ impl Image {
     /// The needed versions by library, in the order of the file.
     pub(super) fn needs_by_library(&self) -> Vec<VersionNeed> {
         let mut needs: Vec<VersionNeed> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         for need in &self.version_needs {
-            match needs.iter_mut().find(|known| known.library == need.library) {
+            let place = *places.entry(&need.library).or_insert(needs.len());
+            match needs.get_mut(place) {
                 Some(known) => known.versions.push(need.version.clone()),
                 None => needs.push(VersionNeed {
                     library: need.library.clone(),
@@ -183,8 +185,9 @@ fn parse<E: FileHeader<Endian = Endianness>>(
     let parts = Parts { header, endian, data, segments: header.program_headers(endian, data)? };
     image.truncated =
         parts.loaded().any(|(offset, size)| size > 0 && offset.saturating_add(size) > size_bytes);
-    image.interpreter = parts.interpreter();
-    image.dynamic_unreadable = image.truncated || parts.dynamic(&mut image).is_none();
+    let interpreter = parts.interpreter();
+    image.dynamic_unreadable = image.truncated || interpreter.is_err() || parts.dynamic(&mut image).is_none();
+    image.interpreter = interpreter.unwrap_or_default();
     if depth == Depth::Program {
         image.go = gobuild::read(&parts);
         if image.truncated && image.go == Known::Is(None) {
@@ -225,25 +228,26 @@ impl<'a, E: FileHeader<Endian = Endianness>> Parts<'a, E> {
             .map(|segment| segment.file_range(endian))
     }
 
-    /// `PT_INTERP` as the kernel reads it: up to the first NUL, no longer than `PATH_MAX`.
-    fn interpreter(&self) -> Option<String> {
-        let segment = self.of_type(elf::PT_INTERP).next()?;
+    /// `PT_INTERP` as the kernel reads it: up to the first NUL, no longer than `PATH_MAX`. An error: it cannot be
+    /// read.
+    fn interpreter(&self) -> Result<Option<String>, ()> {
+        let Some(segment) = self.of_type(elf::PT_INTERP).next() else { return Ok(None) };
         let (offset, size) = segment.file_range(self.endian);
-        let bytes = self.data.read_bytes_at(offset, size.min(STRING_LIMIT_BYTES)).ok()?;
-        Some(lossy(bytes.split(|&b| b == 0).next().unwrap_or_default()))
+        let bytes = self.data.read_bytes_at(offset, size.min(STRING_LIMIT_BYTES))?;
+        Ok(Some(lossy(bytes.split(|&b| b == 0).next().unwrap_or_default())))
     }
 
-    /// The dynamic segment; `None` where there is none or it cannot be read.
+    /// The dynamic segment; `None` where there is none or it cannot be read as far as its end.
     fn dynamic_entries(&self) -> Option<Entries> {
         let segment = self.of_type(elf::PT_DYNAMIC).next()?;
         let entries = segment.dynamic(self.endian, self.data).ok()??;
-        let entries = entries
+        let entries: Vec<_> = entries
             .iter()
             .map(|entry| (entry.tag(self.endian), entry.val(self.endian)))
             .take_while(|(tag, _)| *tag != elf::DT_NULL)
             .take(ENTRY_LIMIT)
             .collect();
-        Some(Entries(entries))
+        (entries.len() < ENTRY_LIMIT).then_some(Entries(entries))
     }
 
     /// Reads the dynamic segment; `None` where there is one that cannot be read.
@@ -261,9 +265,11 @@ impl<'a, E: FileHeader<Endian = Endianness>> Parts<'a, E> {
             .filter(|(tag, _)| *tag == elf::DT_NEEDED)
             .map(|(_, v)| text(*v))
             .collect::<Option<_>>()?;
-        image.soname = value(elf::DT_SONAME).and_then(text);
-        image.rpath = value(elf::DT_RPATH).and_then(text);
-        image.runpath = value(elf::DT_RUNPATH).and_then(text);
+        // A search path that cannot be read is not one that is not there.
+        let optional = |tag| value(tag).map_or(Some(None), |offset| text(offset).map(Some));
+        image.soname = optional(elf::DT_SONAME)?;
+        image.rpath = optional(elf::DT_RPATH)?;
+        image.runpath = optional(elf::DT_RUNPATH)?;
         if let Some((start, _)) = value(elf::DT_VERNEED).and_then(|address| self.locate(address)) {
             image.version_needs = self.version_needs(start, &text);
         }
@@ -315,7 +321,7 @@ impl<'a, E: FileHeader<Endian = Endianness>> Parts<'a, E> {
             names.extend((!base).then_some(name));
             at = following(entry_at, entry.vd_next.get(self.endian));
         }
-        names
+        if at.is_some() { Vec::new() } else { names }
     }
 }
 

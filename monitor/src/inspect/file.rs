@@ -153,7 +153,7 @@ fn read_head<'b>(file: &OsFile, buffer: &'b mut [u8]) -> std::io::Result<&'b [u8
 }
 
 /// `struct vfs_cap_data` and `vfs_ns_cap_data` of include/uapi/linux/capability.h, revisions 1 to 3.
-fn capabilities(value: &[u8]) -> Option<FileCapabilities> {
+pub(super) fn capabilities(value: &[u8]) -> Option<FileCapabilities> {
     let word = |index: usize| {
         let start = index.checked_mul(4)?;
         let bytes = value.get(start..start.checked_add(4)?)?;

@@ -29,24 +29,32 @@ const VALUE_LIMIT_BYTES: usize = 4 << 10;
 
 /// The build information, `Is(None)` where the file has none.
 pub(super) fn read<E: FileHeader<Endian = Endianness>>(parts: &Parts<'_, E>) -> Known<Option<GoBuild>> {
-    let Some(at) = find(parts) else { return Known::Is(None) };
+    let at = match find(parts) {
+        Ok(Some(at)) => at,
+        Ok(None) => return Known::Is(None),
+        Err(Unreadable) => return Known::unknown("the part with Go's build information cannot be read"),
+    };
     match strings(parts, at) {
         Some((version, module)) => Known::Is(Some(parse(&version, &module))),
         None => Known::unknown("Go's build information is damaged"),
     }
 }
 
-/// The offset of the header in the file.
-fn find<E: FileHeader<Endian = Endianness>>(parts: &Parts<'_, E>) -> Option<u64> {
+/// A part of the file that is there.
+struct Unreadable;
+
+/// The offset of the header in the file, where it has one.
+fn find<E: FileHeader<Endian = Endianness>>(parts: &Parts<'_, E>) -> Result<Option<u64>, Unreadable> {
     let section = parts.header.sections(parts.endian, parts.data).ok().and_then(|sections| {
         let (_, section) = sections.section_by_name(parts.endian, b".go.buildinfo")?;
         section.file_range(parts.endian)
     });
-    let (start, size) = section.or_else(|| parts.first_writable())?;
-    let size = size.min(SEARCH_LIMIT_BYTES).min(parts.data.len().ok()?.saturating_sub(start));
-    let bytes = parts.data.read_bytes_at(start, size).ok()?;
-    let place = bytes.chunks(ALIGNMENT).position(|chunk| chunk.starts_with(MAGIC))?;
-    start.checked_add(u64::try_from(place.checked_mul(ALIGNMENT)?).ok()?)
+    let Some((start, size)) = section.or_else(|| parts.first_writable()) else { return Ok(None) };
+    let length = parts.data.len().map_err(|()| Unreadable)?;
+    let size = size.min(SEARCH_LIMIT_BYTES).min(length.saturating_sub(start));
+    let bytes = parts.data.read_bytes_at(start, size).map_err(|()| Unreadable)?;
+    let place = bytes.chunks(ALIGNMENT).position(|chunk| chunk.starts_with(MAGIC));
+    Ok(place.and_then(|place| start.checked_add(u64::try_from(place.checked_mul(ALIGNMENT)?).ok()?)))
 }
 
 /// The version and the module text.

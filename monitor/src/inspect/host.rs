@@ -16,6 +16,9 @@ use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, op
 
 use super::{bundle::Bundles, elf::Images};
 
+/// Some dozen hierarchies, each with a path of at most `PATH_MAX`.
+const CGROUPS_LIMIT_BYTES: u64 = 256 << 10;
+
 /// Where the host's files are, and where container bundles lie below it.
 #[derive(Debug)]
 pub struct Host {
@@ -137,9 +140,10 @@ impl Host {
         read_at_most(&self.process("self", name), limit)
     }
 
-    /// The cgroups of a process, one a line as in cgroups(7).
+    /// The cgroups of a process, one a line as in cgroups(7). Their names may be any bytes.
     pub(super) fn cgroups_of(&self, pid: u32) -> io::Result<String> {
-        std::fs::read_to_string(self.process(&pid.to_string(), "cgroup"))
+        let bytes = self.read_of_process(pid, "cgroup", CGROUPS_LIMIT_BYTES)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// At most `limit` names in a directory, in no order; none where it cannot be read.

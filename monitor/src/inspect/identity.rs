@@ -96,7 +96,7 @@ fn from_annotations(annotations: &HashMap<String, String>, runtime: Runtime) -> 
 
 /// One entry of `containers.json` of containers/storage.
 #[derive(Deserialize)]
-struct Stored {
+pub(super) struct Stored {
     id: String,
     names: Option<Vec<String>>,
     /// JSON in a string.
@@ -120,7 +120,7 @@ fn stored(host: &Host, directory: &BundleDirectory) -> Option<Stored> {
     find_stored(&host.read(&storage_list(directory)?, STORAGE_LIMIT_BYTES).ok()?, &directory.id.0)
 }
 
-fn find_stored(json: &[u8], id: &str) -> Option<Stored> {
+pub(super) fn find_stored(json: &[u8], id: &str) -> Option<Stored> {
     let containers: Vec<Stored> = serde_json::from_slice(json).ok()?;
     containers.into_iter().find(|container| container.id == id)
 }

@@ -1,7 +1,7 @@
 //! What dockerd keeps of an image's configuration: labels and the health check, whose tools it looks for in the container.
 //! Values that look secret are replaced, as those of the environment are.
 
-mod shell;
+pub(super) mod shell;
 
 use memchr::memmem;
 
@@ -110,7 +110,7 @@ fn is_applet(command: &str, shell: &Entrypoint, root: &ContainerRoot<'_>) -> boo
 }
 
 /// A command line in which passwords are hidden, as far as their places tell them.
-fn without_secrets(line: &str) -> String {
+pub(super) fn without_secrets(line: &str) -> String {
     let mut is_secret = false;
     let words = line.split(' ').map(|word| {
         let is_value = std::mem::take(&mut is_secret) && !word.is_empty();

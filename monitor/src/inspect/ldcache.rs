@@ -9,29 +9,33 @@ const OLD_MAGIC: &[u8] = b"ld.so-1.7.0";
 const HEADER_BYTES: usize = 48;
 const ENTRY_BYTES: usize = 24;
 const ENTRY_LIMIT: usize = 65_536;
+/// `PATH_MAX`.
+const STRING_LIMIT_BYTES: usize = 4096;
+/// Entries share the ends of their strings, and in a crafted cache whole ones: no honest cache unfolds to more than that
+/// many times its size.
+const UNFOLDED: usize = 8;
 
-/// Paths by library name, in the order of the cache. Empty where there is no cache or it is damaged.
-pub(super) fn parse(bytes: &[u8]) -> HashMap<String, Vec<String>> {
-    current_format(bytes).and_then(entries).unwrap_or_default()
+/// Paths by library name, in the order of the cache. Empty where there is none that the loader would take for one; `None`
+/// where there is one that gomon cannot read to its end.
+pub(super) fn parse(bytes: &[u8]) -> Option<HashMap<String, Vec<String>>> {
+    let current = if bytes.starts_with(OLD_MAGIC) { behind_old_format(bytes)? } else { bytes };
+    if current.starts_with(MAGIC) { entries(current) } else { Some(HashMap::new()) }
 }
 
-fn current_format(bytes: &[u8]) -> Option<&[u8]> {
-    if !bytes.starts_with(OLD_MAGIC) {
-        return Some(bytes);
-    }
+fn behind_old_format(bytes: &[u8]) -> Option<&[u8]> {
     let old = usize::try_from(word(bytes, 12)?).ok()?.checked_mul(12)?.checked_add(16)?;
     bytes.get(old.checked_next_multiple_of(8)?..)
 }
 
 fn entries(cache: &[u8]) -> Option<HashMap<String, Vec<String>>> {
-    if !cache.starts_with(MAGIC) {
-        return None;
-    }
-    let count = usize::try_from(word(cache, 20)?).ok()?.min(ENTRY_LIMIT);
+    let count = usize::try_from(word(cache, 20)?).ok().filter(|&count| count <= ENTRY_LIMIT)?;
+    let mut left = cache.len().saturating_mul(UNFOLDED);
     let mut paths: HashMap<String, Vec<String>> = HashMap::new();
-    for entry in cache.get(HEADER_BYTES..)?.chunks_exact(ENTRY_BYTES).take(count) {
+    let table = cache.get(HEADER_BYTES..)?.get(..count.checked_mul(ENTRY_BYTES)?)?;
+    for entry in table.chunks_exact(ENTRY_BYTES) {
         // Flags come first; key and value are offsets of strings from the start of this format.
         let (name, path) = (string(cache, word(entry, 4)?)?, string(cache, word(entry, 8)?)?);
+        left = left.checked_sub(name.len().saturating_add(path.len()))?;
         paths.entry(name).or_default().push(path);
     }
     Some(paths)
@@ -44,8 +48,9 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 fn string(bytes: &[u8], at: u32) -> Option<String> {
-    let text = bytes.get(usize::try_from(at).ok()?..)?.split(|&b| b == 0).next()?;
-    Some(String::from_utf8_lossy(text.get(..text.len().min(4096))?).into_owned())
+    let rest = bytes.get(usize::try_from(at).ok()?..)?;
+    let text = rest.get(..memchr::memchr(0, rest.get(..rest.len().min(STRING_LIMIT_BYTES))?)?)?;
+    Some(String::from_utf8_lossy(text).into_owned())
 }
 
 #[cfg(test)]
@@ -85,17 +90,37 @@ mod tests {
     #[test]
     fn both_layouts_give_paths_by_name() {
         for old in [false, true] {
-            let parsed = parse(&cache(&[("libc.so.6", "/lib/libc.so.6"), ("libx.so", "/opt/libx.so")], old));
+            let libraries = [("libc.so.6", "/lib/libc.so.6"), ("libx.so", "/opt/libx.so")];
+            let parsed = parse(&cache(&libraries, old)).unwrap();
             assert_eq!(parsed["libx.so"], ["/opt/libx.so"], "old: {old}");
             assert_eq!(parsed.len(), 2);
         }
     }
 
     #[test]
-    fn every_cut_of_a_cache_is_survived() {
-        let whole = cache(&[("libc.so.6", "/lib/libc.so.6")], true);
-        for cut in 0..whole.len() {
-            parse(&whole[..cut]);
+    fn a_cut_cache_is_not_an_empty_one_and_no_cache_is() {
+        let whole = cache(&[("libc.so.6", "/lib/libc.so.6")], false);
+        for cut in MAGIC.len()..whole.len() {
+            assert_eq!(parse(&whole[..cut]), None, "cut at {cut}");
         }
+        for none in [&b""[..], b"something else", &whole[..10]] {
+            assert_eq!(parse(none), Some(HashMap::new()));
+        }
+    }
+
+    #[test]
+    fn entries_that_all_mean_the_same_long_string_cost_no_memory() {
+        let long = "x".repeat(4000);
+        let mut forged = cache(&[(&long, &long)], false);
+        let entry = forged[HEADER_BYTES..HEADER_BYTES + ENTRY_BYTES].to_vec();
+        let count = 10_000_u32;
+        forged.splice(HEADER_BYTES..HEADER_BYTES, entry.repeat(count as usize - 1));
+        forged[20..24].copy_from_slice(&count.to_le_bytes());
+        for entry in forged[HEADER_BYTES..].chunks_exact_mut(ENTRY_BYTES).take(count as usize) {
+            let at = u32::try_from(HEADER_BYTES + ENTRY_BYTES * count as usize).unwrap();
+            entry[4..8].copy_from_slice(&at.to_le_bytes());
+            entry[8..12].copy_from_slice(&at.to_le_bytes());
+        }
+        assert_eq!(parse(&forged), None);
     }
 }

@@ -62,7 +62,7 @@ fn regular(root: &ContainerRoot<'_>, path: &str) -> Result<Option<Found>, Lookup
 }
 
 /// musl keeps its version as a string of three numbers; `None` unless exactly one string looks like that.
-fn musl_version(bytes: &[u8]) -> Option<String> {
+pub(super) fn musl_version(bytes: &[u8]) -> Option<String> {
     let mut versions = bytes.split(|&b| b == 0).filter(|text| is_version(text));
     let version = versions.next()?;
     versions.all(|other| other == version).then(|| String::from_utf8_lossy(version).into_owned())

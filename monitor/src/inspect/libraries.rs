@@ -109,6 +109,9 @@ impl Closure<'_, '_> {
                         let origin = parent_of(&path);
                         self.objects.push(Object { path, origin, name, image, parent: next });
                     }
+                    Outcome::Missing { .. } if self.result.missing.len() >= LIBRARY_LIMIT => {
+                        return Known::unknown(format!("more than {LIBRARY_LIMIT} libraries are missing"));
+                    }
                     Outcome::Missing { searched } => {
                         let wanted_by = wanted_by.clone();
                         self.result.missing.push(MissingLibrary { name, wanted_by, searched });

@@ -1,8 +1,8 @@
 //! Looks at the processes of a running container and at its CPU quota, through the host's procfs and cgroupfs. Opens nothing
 //! of the container's own.
 
-mod cpu;
-mod status;
+pub(super) mod cpu;
+pub(super) mod status;
 
 use std::collections::BTreeSet;
 

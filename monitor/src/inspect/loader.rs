@@ -4,8 +4,11 @@ use std::{cell::OnceCell, collections::HashMap};
 
 use super::{elf::Image, ldcache, root::ContainerRoot};
 
+const CACHE: &str = "/etc/ld.so.cache";
 const CACHE_LIMIT_BYTES: u64 = 8 << 20;
 const PATH_FILE_LIMIT_BYTES: u64 = 64 << 10;
+/// What the directory of a file may make of a search path.
+const PATH_LIMIT_BYTES: usize = 256 << 10;
 /// Of one search path; a longer one is not honest.
 const DIRECTORY_LIMIT: usize = 64;
 /// Of all search paths for one library.
@@ -22,8 +25,9 @@ pub(super) struct Loader<'r, 'h> {
     /// `e_machine` and class of the program.
     machine: u16,
     class: u8,
-    cache: OnceCell<HashMap<String, Vec<String>>>,
-    musl_path: OnceCell<Vec<String>>,
+    /// `None`: it is there, and cannot be read.
+    cache: OnceCell<Option<HashMap<String, Vec<String>>>>,
+    musl_path: OnceCell<Option<Vec<String>>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +43,7 @@ pub(super) struct Search {
     pub(super) candidates: Vec<String>,
     /// The directories among them, in order.
     pub(super) directories: Vec<String>,
-    /// A directory that gomon does not look into: its name depends on the machine, or there are too many.
+    /// A place that gomon does not or cannot look into: its name depends on the machine, or there are too many.
     pub(super) unknown: Option<String>,
 }
 
@@ -105,8 +109,9 @@ impl<'r, 'h> Loader<'r, 'h> {
         if let Some(requester) = chain.first() {
             self.add_path(runpath, requester.origin, name, search);
         }
-        for path in self.cache().get(name).into_iter().flatten() {
-            search.add_whole(path);
+        match self.cache() {
+            Some(cache) => cache.get(name).into_iter().flatten().for_each(|path| search.add_whole(path)),
+            None => search.doubt(CACHE),
         }
         search.add(&self.default_directories(), name);
     }
@@ -117,14 +122,17 @@ impl<'r, 'h> Loader<'r, 'h> {
             let own = requester.image.runpath.as_deref().or(requester.image.rpath.as_deref());
             self.add_path(own, requester.origin, name, search);
         }
+        let file = format!("/etc/ld-musl-{architecture}.path");
         let system = self.musl_path.get_or_init(|| {
-            let file = format!("/etc/ld-musl-{architecture}.path");
-            let text = self.root.read(&file, PATH_FILE_LIMIT_BYTES).ok().flatten();
+            let text = self.root.read(&file, PATH_FILE_LIMIT_BYTES).ok()?;
             let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
             let text = text.as_deref().unwrap_or("/lib:/usr/local/lib:/usr/lib");
-            split(text, &[':', '\n'], &self.root.cwd)
+            Some(split(text, &[':', '\n'], &self.root.cwd))
         });
-        search.add(system, name);
+        match system {
+            Some(system) => search.add(system, name),
+            None => search.doubt(&file),
+        }
     }
 
     fn add_path(&self, path: Option<&str>, origin: &str, name: &str, search: &mut Search) {
@@ -132,18 +140,19 @@ impl<'r, 'h> Loader<'r, 'h> {
         let expanded = expand(path, origin);
         let directories = split(&expanded, &[':'], &self.root.cwd);
         if let Some(unknown) = directories.iter().find(|directory| directory.contains('$')) {
-            search.unknown.get_or_insert_with(|| unknown.clone());
+            search.doubt(unknown);
         }
         let plain: Vec<String> =
             directories.into_iter().filter(|directory| !directory.contains('$')).collect();
         search.add(&plain, name);
     }
 
-    fn cache(&self) -> &HashMap<String, Vec<String>> {
-        self.cache.get_or_init(|| {
-            let bytes = self.root.read("/etc/ld.so.cache", CACHE_LIMIT_BYTES).ok().flatten();
+    fn cache(&self) -> Option<&HashMap<String, Vec<String>>> {
+        let cache = self.cache.get_or_init(|| {
+            let bytes = self.root.read(CACHE, CACHE_LIMIT_BYTES).ok()?;
             ldcache::parse(&bytes.unwrap_or_default())
-        })
+        });
+        cache.as_ref()
     }
 
     /// What distributions compile into ld.so: Debian's multiarch directories, `lib64` elsewhere, `lib` everywhere.
@@ -161,10 +170,15 @@ impl<'r, 'h> Loader<'r, 'h> {
 }
 
 impl Search {
+    /// What is not found may be there all the same.
+    fn doubt(&mut self, place: &str) {
+        self.unknown.get_or_insert_with(|| place.to_owned());
+    }
+
     fn add(&mut self, directories: &[String], name: &str) {
         for directory in directories {
             if self.directories.len() >= SEARCH_LIMIT {
-                self.unknown.get_or_insert_with(|| directory.clone());
+                self.doubt(directory);
                 return;
             }
             if !self.directories.contains(directory) {
@@ -211,12 +225,14 @@ pub(super) fn triplet(machine: u16) -> Option<&'static str> {
     })
 }
 
-fn expand(path: &str, origin: &str) -> String {
-    path.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)
+pub(super) fn expand(path: &str, origin: &str) -> String {
+    // Of a path that would grow without end the rest stays as written: such a directory is one that nobody looks into.
+    let places = PATH_LIMIT_BYTES / origin.len().max(1);
+    path.replacen("${ORIGIN}", origin, places).replacen("$ORIGIN", origin, places)
 }
 
 /// The directories of a search path; an empty one is the working directory.
-fn split(path: &str, separators: &[char], cwd: &str) -> Vec<String> {
+pub(super) fn split(path: &str, separators: &[char], cwd: &str) -> Vec<String> {
     if path.is_empty() {
         return Vec::new();
     }

@@ -12,6 +12,8 @@ mod entrypoint;
 mod environment;
 mod file;
 mod found;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod gobuild;
 mod held;
 mod host;

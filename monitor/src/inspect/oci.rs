@@ -89,7 +89,7 @@ pub(super) fn read(host: &Host, directory: &Path) -> Result<Bundle, OciError> {
     parse(&host.read(&path, LIMIT_BYTES)?, directory, path)
 }
 
-fn parse(bytes: &[u8], directory: &Path, path: PathBuf) -> Result<Bundle, OciError> {
+pub(super) fn parse(bytes: &[u8], directory: &Path, path: PathBuf) -> Result<Bundle, OciError> {
     let spec: Spec = match serde_json::from_slice(bytes) {
         Ok(spec) => spec,
         Err(source) => return Err(OciError::Parse { path, source }),

@@ -5,6 +5,11 @@ use crate::model::fact::{Known, Passwd};
 
 const LIMIT_BYTES: u64 = 1 << 20;
 
+/// passwd(5) has seven: of a longer line the rest is one.
+const FIELDS: usize = 7;
+/// useradd(8) allows 32.
+const NAME_LIMIT_BYTES: usize = 256;
+
 /// The entry of the user `uid`.
 pub(super) fn find(root: &ContainerRoot<'_>, uid: u32) -> Known<Passwd> {
     match root.read("/etc/passwd", LIMIT_BYTES) {
@@ -15,7 +20,7 @@ pub(super) fn find(root: &ContainerRoot<'_>, uid: u32) -> Known<Passwd> {
 }
 
 /// passwd(5): name, password, UID and more between colons. Lines without a UID are no entries.
-fn parse(text: &str, uid: u32) -> Passwd {
+pub(super) fn parse(text: &str, uid: u32) -> Passwd {
     let mut passwd = Passwd { file_present: true, uid, name: None, entries: 0 };
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let mut fields = line.split(':');
@@ -23,7 +28,8 @@ fn parse(text: &str, uid: u32) -> Passwd {
         let Some(number) = number.and_then(|number| number.trim().parse::<u32>().ok()) else { continue };
         passwd.entries = passwd.entries.saturating_add(1);
         if number == uid && passwd.name.is_none() {
-            passwd.name = Some(name.to_owned());
+            passwd.name =
+                Some(name.get(..name.floor_char_boundary(NAME_LIMIT_BYTES)).unwrap_or_default().to_owned());
         }
     }
     passwd
@@ -42,7 +48,7 @@ pub(super) fn resolve(root: &ContainerRoot<'_>, user: &str) -> Result<(u32, u32)
     let passwd = lines("/etc/passwd")?;
     let entry = passwd
         .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>())
+        .map(|line| line.splitn(FIELDS, ':').collect::<Vec<_>>())
         .find(|fields| fields.first() == Some(&user) || fields.get(2) == Some(&user));
     let number = |text: Option<&&str>| text.and_then(|text| text.parse().ok());
     let entry = entry.unwrap_or_default();
@@ -51,7 +57,7 @@ pub(super) fn resolve(root: &ContainerRoot<'_>, user: &str) -> Result<(u32, u32)
         Some(number(entry.get(3)).unwrap_or(0))
     } else {
         let groups = lines("/etc/group")?;
-        let named = groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let named = groups.lines().map(|line| line.splitn(FIELDS, ':').collect::<Vec<_>>());
         let named = named.into_iter().find(|fields| fields.first() == Some(&group)).unwrap_or_default();
         number(named.get(2)).or_else(|| group.parse().ok())
     };

@@ -2,7 +2,7 @@
 //! the private half.
 
 mod armour;
-mod key;
+pub(super) mod key;
 
 use x509_parser::{
     asn1_rs::{Any, Tag},
@@ -46,7 +46,7 @@ pub(super) fn find(root: &ContainerRoot<'_>, path: &str) -> Known<Pem> {
     }
 }
 
-fn of_bytes(bytes: &[u8]) -> Known<Pem> {
+pub(super) fn of_bytes(bytes: &[u8]) -> Known<Pem> {
     if bytes.trim_ascii().is_empty() {
         return Known::Is(Pem::Empty);
     }

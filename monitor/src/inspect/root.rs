@@ -296,13 +296,13 @@ impl<'h> ContainerRoot<'h> {
 
     fn host_mounts(&self) -> &Mounts {
         self.host_mounts.get_or_init(|| {
-            let mut text = String::new();
+            let mut text = Vec::new();
             let open = |process: &str| File::open(self.host.process(process, "mountinfo"));
             if let Ok(file) = open("1").or_else(|_| open("self")) {
                 // Without it a bind mount of a dead server may hang; nothing else is lost.
-                drop(file.take(HOST_MOUNTINFO_LIMIT_BYTES).read_to_string(&mut text));
+                drop(file.take(HOST_MOUNTINFO_LIMIT_BYTES).read_to_end(&mut text));
             }
-            mounts::of_process(&text)
+            mounts::of_process(&String::from_utf8_lossy(&text))
         })
     }
 

@@ -48,7 +48,7 @@ pub(super) fn all(host: &Host) -> BTreeMap<ContainerId, Running> {
 }
 
 /// The path in the hierarchy of v2, and where processes are in its root alone, in that of the memory controller.
-fn path_of(cgroups: &str) -> Option<&str> {
+pub(super) fn path_of(cgroups: &str) -> Option<&str> {
     // hierarchy:controllers:path
     let of = |wanted: &dyn Fn(&str) -> bool| {
         cgroups.lines().find_map(|line| {

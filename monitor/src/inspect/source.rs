@@ -20,6 +20,8 @@ use super::{
     root::ContainerRoot,
 };
 
+const MOUNTINFO_LIMIT_BYTES: u64 = 8 << 20;
+
 /// A file tree that could not be had.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SourceError {
@@ -83,7 +85,9 @@ pub(super) fn of_process<'h>(
     if hosts.iter().flatten().any(|hosts| (own.st_dev, own.st_ino) == (hosts.st_dev, hosts.st_ino)) {
         return Err(SourceError::HostRoot { pid });
     }
-    let mountinfo = std::fs::read_to_string(host.process(&process, "mountinfo")).map_err(failed)?;
+    // Names of directories may be any bytes.
+    let mountinfo = host.read_of_process(pid, "mountinfo", MOUNTINFO_LIMIT_BYTES).map_err(failed)?;
+    let mountinfo = String::from_utf8_lossy(&mountinfo);
     let mut root = ContainerRoot::new(host, top, bundle, deadline).map_err(SourceError::Root)?;
     match root.mount_living(&mountinfo) {
         Some(kind) => Err(SourceError::Unanswering { kind }),

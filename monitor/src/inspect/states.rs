@@ -92,7 +92,7 @@ pub(super) fn all(files: &Host) -> Vec<State> {
     ROOTS.iter().flat_map(of_root).collect()
 }
 
-fn read(files: &Host, at: &Path, word: &str, tool: Runtime) -> Option<State> {
+pub(super) fn read(files: &Host, at: &Path, word: &str, tool: Runtime) -> Option<State> {
     let bytes = |name| files.read(&at.join(name), LIMIT_BYTES).ok();
     let (bundle, cgroups) = if tool == Runtime::Crun {
         let status: CrunStatus = serde_json::from_slice(&bytes("status")?).ok()?;

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{attribution, model::container::Runtime};
 
+const STATUS_LIMIT_BYTES: u64 = 1 << 20;
 const COMMAND_LINE_LIMIT_BYTES: u64 = 64 << 10;
 /// Between a process of a container and what watches over the container there are seldom more.
 const GENERATIONS: usize = 16;
@@ -29,7 +30,7 @@ pub(super) struct Teller {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Told {
+pub(super) enum Told {
     /// This container, and no other. A bundle that was given by a relative path is unknown when the process is gone.
     One { id: String, bundle: Option<PathBuf>, tool: Runtime },
     /// A container of this pod: their bundles lie side by side.
@@ -102,7 +103,7 @@ fn of_args(host: &Host, pid: u32, args: &[&str]) -> Option<Teller> {
     Some(Teller { pid, uid, told })
 }
 
-fn of_command(args: &[&str], cwd: impl Fn() -> Option<PathBuf>) -> Option<Told> {
+pub(super) fn of_command(args: &[&str], cwd: impl Fn() -> Option<PathBuf>) -> Option<Told> {
     let (program, args) = args.split_first()?;
     let name = program.rsplit('/').next().unwrap_or_default();
     let value = |names: &[&str]| {
@@ -136,7 +137,9 @@ fn tool(name: &str) -> Option<Runtime> {
 }
 
 fn parent(host: &Host, pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(host.process(&pid.to_string(), "status")).ok()?;
+    // A process may give itself a name that is no text.
+    let status = host.read_of_process(pid, "status", STATUS_LIMIT_BYTES).ok()?;
+    let status = String::from_utf8_lossy(&status);
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()?;
     (parent > 1).then_some(parent)
 }
@@ -187,5 +190,17 @@ mod tests {
             assert_eq!(told(line), expected, "{line}");
         }
         assert_eq!(of_command(&[], || None), None);
+    }
+
+    #[test]
+    fn a_process_whose_name_is_no_text_has_a_parent_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let process = directory.path().join("proc/7");
+        fs::create_dir_all(&process).unwrap();
+        fs::write(process.join("status"), b"Name:\t\xff) R 1\nPPid:\t42\n").unwrap();
+        fs::write(process.join("cgroup"), b"0::/docker/\xff\n").unwrap();
+        let host = Host::new(directory.path(), &directory.path().join("proc")).unwrap();
+        assert_eq!(parent(&host, 7), Some(42));
+        assert_eq!(host.cgroups_of(7).unwrap(), "0::/docker/\u{fffd}\n");
     }
 }

@@ -97,7 +97,11 @@ fn directory(root: &ContainerRoot<'_>, path: &str, enough: bool) -> TrustState {
     let (complete, mut left, mut total) =
         (names.len() < DIRECTORY_ENTRY_LIMIT, DIRECTORY_BUDGET_BYTES, 0_u32);
     for name in names {
-        let Ok(Lookup::Found(file)) = root.look(&format!("{path}/{name}")) else { continue };
+        let file = match root.look(&format!("{path}/{name}")) {
+            Ok(Lookup::Found(file)) => file,
+            Ok(Lookup::Absent { .. }) => continue,
+            Err(error) => return TrustState::Unknown(error_text(&error)),
+        };
         if file.kind != FileKind::Regular || !file.lets(&root.user, READ) {
             continue;
         }
@@ -134,7 +138,7 @@ pub(super) fn now_s() -> i64 {
 }
 
 /// How many certificates in a PEM text parse, and their dates.
-fn certificates(pem: &[u8]) -> (u32, Option<CertificateDates>) {
+pub(super) fn certificates(pem: &[u8]) -> (u32, Option<CertificateDates>) {
     let looked_s = now_s();
     let (mut count, mut expired, mut newest) = (0_u32, 0_u32, None);
     for der in CertificateDer::pem_slice_iter(pem).flatten() {

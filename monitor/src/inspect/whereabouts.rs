@@ -183,7 +183,7 @@ fn fits(files: &Host, directory: &BundleDirectory, path: &str) -> bool {
         .is_ok_and(|bundle| fits_path(&bundle.cgroups_path, directory.id.plain(), path))
 }
 
-fn fits_path(wanted: &str, id: &str, path: &str) -> bool {
+pub(super) fn fits_path(wanted: &str, id: &str, path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or_default();
     let fields: Vec<&str> = wanted.split(':').collect();
     match fields.as_slice() {

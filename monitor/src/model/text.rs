@@ -26,10 +26,34 @@ pub fn inert_short(text: &str, max: usize) -> String {
     }
 }
 
-/// Control characters (Cc), bidi controls (UAX #9) and zero-width characters that hide text.
+/// [`inert`] of a text that has lines of its own: only their ends stay.
+#[must_use]
+pub fn inert_lines(text: &str) -> String {
+    text.split('\n').map(inert).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether [`inert`] would leave it as it is.
+#[must_use]
+pub fn is_inert(text: &str) -> bool {
+    !text.chars().any(is_active)
+}
+
+/// Control characters (Cc), bidi controls (UAX #9), and characters without a width that hide text: zero-width ones, soft
+/// hyphens, annotations and tags.
 fn is_active(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 #[cfg(test)]
@@ -40,6 +64,8 @@ mod tests {
     fn escape_sequences_and_bidi_controls_become_visible_text() {
         assert_eq!(inert("\u{1b}[2J\u{202e}x\r\n"), "\\u{1b}[2J\\u{202e}x\\r\\n");
         assert_eq!(inert("größe/файл"), "größe/файл");
+        assert_eq!(inert("a\u{ad}\u{e0041}\u{fffa}"), "a\\u{ad}\\u{e0041}\\u{fffa}");
+        assert_eq!(inert_lines("a\r\nb\u{7}"), "a\\r\nb\\u{7}");
     }
 
     #[test]

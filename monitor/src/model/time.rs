@@ -14,6 +14,12 @@ impl BootNs {
     pub fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// So many nanoseconds later, or the end of time.
+    #[must_use]
+    pub fn later(self, by_ns: u64) -> Self {
+        Self(self.0.saturating_add(by_ns))
+    }
 }
 
 /// The wall-clock time of boot in nanoseconds since the Unix epoch: turns [`BootNs`] into UTC.

@@ -45,7 +45,7 @@ fn matches(case: &Case) -> Vec<Finding> {
 fn find(case: &Case) -> Option<Finding> {
     let Throttling { since, until, stat } = case.surroundings.throttling?;
     let quota = case.config.get()?.cpu_quota.filter(|quota| quota.period_us > 0)?;
-    let percent = (stat.throttled * 100).checked_div(stat.periods)?;
+    let percent = stat.throttled.saturating_mul(100).checked_div(stat.periods)?;
     let is_go = case.go().is_some() || case.go_program_at(until).is_some();
     let width = is_go.then(|| Width::of(case, quota));
     let stood = seconds(stat.throttled_us.saturating_mul(1000));

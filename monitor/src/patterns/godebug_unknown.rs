@@ -8,7 +8,7 @@ use crate::{
     case::Case,
     model::{
         diagnosis::{Confidence, Finding, Severity},
-        text::inert,
+        text::inert_short,
     },
     nearest::nearest,
 };
@@ -139,6 +139,12 @@ const REMOVED: [(&str, u32); 13] = [
     ("x509sha1", 24),
 ];
 
+/// More than one are seldom; a container may be given thousands.
+const FINDINGS: usize = 16;
+/// What is told of a name, and of the whole value.
+const NAME_CHARS: usize = 64;
+const VALUE_CHARS: usize = 512;
+
 /// What is wrong with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
@@ -151,7 +157,8 @@ fn matches(case: &Case) -> Vec<Finding> {
     let Some(minor) = minor(&build.version) else { return Vec::new() };
     let Some(value) = config.env.get("GODEBUG") else { return Vec::new() };
     let names = value.split(',').filter_map(|setting| setting.split_once('=')).map(|(name, _)| name.trim());
-    names.filter_map(|name| Some(finding(case, value, name, fault(name, minor)?, &build.version))).collect()
+    let faults = names.filter_map(|name| Some((name, fault(name, minor)?))).take(FINDINGS);
+    faults.map(|(name, fault)| finding(case, value, name, fault, &build.version)).collect()
 }
 
 fn fault(name: &str, minor: u32) -> Option<Fault> {
@@ -174,7 +181,7 @@ pub(super) fn minor(version: &str) -> Option<u32> {
 }
 
 fn finding(case: &Case, value: &str, name: &str, fault: Fault, version: &str) -> Finding {
-    let (name, version) = (inert(name).into_owned(), inert(version));
+    let (name, version) = (inert_short(name, NAME_CHARS), inert_short(version, NAME_CHARS));
     let (why, remedy) = match fault {
         Fault::Unknown => {
             let meant =
@@ -191,7 +198,7 @@ fn finding(case: &Case, value: &str, name: &str, fault: Fault, version: &str) ->
         confidence: Confidence::High,
         summary: format!("GODEBUG={name}=… has no effect: {why}"),
         evidence: vec![
-            config(format!("GODEBUG={}", inert(value))),
+            config(format!("GODEBUG={}", inert_short(value, VALUE_CHARS))),
             files(format!("the program was built with {version}")),
         ],
         remedy,

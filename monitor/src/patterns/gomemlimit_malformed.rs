@@ -15,7 +15,7 @@ use crate::{
         diagnosis::{Confidence, Evidence, Finding, Severity},
         fact::GoBuild,
         signal::Signal,
-        text::inert,
+        text::{inert, inert_short},
         time::SECOND,
     },
 };
@@ -24,6 +24,8 @@ use crate::{
 const READS_WITHIN_NS: u64 = SECOND;
 /// The exit code of a fatal error of the Go runtime.
 const FATAL: i32 = 2;
+/// What is told of a value.
+const VALUE_CHARS: usize = 128;
 
 pub(super) const PATTERN: Pattern = Pattern {
     id: "gomemlimit-malformed",
@@ -91,7 +93,7 @@ fn unseen(case: &Case, value: &str) -> Option<Finding> {
 }
 
 fn finding(case: &Case, program: &str, value: &str, mut evidence: Vec<Evidence>) -> Finding {
-    let value = inert(value);
+    let value = inert_short(value, VALUE_CHARS);
     evidence.push(config(format!("GOMEMLIMIT={value}")));
     if let Some(build) = case.go() {
         evidence.push(config(format!("the program was built with {}", inert(&build.version))));
@@ -135,7 +137,7 @@ fn right_spelling(value: &str) -> Option<String> {
         return Some(format!("{number}{}", name(shift)?));
     };
     let tenths: u64 = (tenths.len() == 1).then(|| tenths.parse().ok())??;
-    let smaller = whole.parse::<u64>().ok()?.checked_mul(1024)? + tenths * 1024 / 10;
+    let smaller = whole.parse::<u64>().ok()?.checked_mul(1024)?.checked_add(tenths * 1024 / 10)?;
     (shift > 10).then(|| Some(format!("{smaller}{}", name(shift - 10)?)))?
 }
 

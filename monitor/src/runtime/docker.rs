@@ -122,6 +122,19 @@ fn listed(summary: ContainerSummary, runtime: Runtime) -> Option<Listed> {
     })
 }
 
+/// The answer to a list of containers.
+#[cfg(feature = "fuzzing")]
+pub(super) fn fuzzed(bytes: &[u8]) -> crate::fuzzing::Told {
+    use crate::fuzzing::Told;
+    let summaries: Vec<ContainerSummary> = match serde_json::from_slice(bytes) {
+        Ok(summaries) => summaries,
+        Err(error) => return Told::Refused(error.to_string()),
+    };
+    let listed: Vec<Listed> = summaries.into_iter().filter_map(|one| listed(one, Runtime::Docker)).collect();
+    assert!(listed.iter().all(|one| one.id.0.bytes().all(|byte| byte.is_ascii_hexdigit())));
+    Told::value(&listed)
+}
+
 /// Out of `Exited (137) 5 minutes ago` or `Restarting (1) 2 seconds ago`.
 fn exit_code(status: &str) -> Option<i64> {
     let (_, rest) =

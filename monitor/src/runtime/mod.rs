@@ -17,6 +17,17 @@ use crate::{
     },
 };
 
+/// What sockets answer, for fuzz tests.
+#[cfg(feature = "fuzzing")]
+pub(crate) const FUZZED: &[crate::fuzzing::Target] = &[crate::fuzzing::Target::new(
+    "docker-socket",
+    "the list of containers that dockerd or podman answers",
+    &[crate::fuzzing::Seed::Text(
+        r#"[{"Id":"ab12","Names":["/db/api","/api"],"Image":"img:1","State":"exited","Status":"Exited (137) 3 minutes ago","Labels":{"a":"b"}}]"#,
+    )],
+    docker::fuzzed,
+)];
+
 /// A container that a person may mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {

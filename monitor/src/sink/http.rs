@@ -116,6 +116,17 @@ struct Asked {
     since: Option<String>,
 }
 
+/// What is asked for, as fuzz tests ask it.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzzed(bytes: &[u8]) -> crate::fuzzing::Told {
+    let encoded: String = bytes.iter().map(|byte| char::from(*byte)).filter(char::is_ascii_graphic).collect();
+    let Ok(uri) = format!("/api/v1/diagnoses?{encoded}").parse::<axum::http::Uri>() else {
+        return crate::fuzzing::Told::Nothing;
+    };
+    let asked = Query::<Asked>::try_from_uri(&uri).map_err(|rejection| rejection.body_text());
+    crate::fuzzing::Told::result(asked.map(|Query(asked)| asked))
+}
+
 async fn diagnoses(State(shared): State<Shared>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
     let Asked { container, since } = match asked {
         Ok(Query(asked)) => asked,

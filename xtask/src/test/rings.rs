@@ -26,6 +26,8 @@ pub(super) enum Extent {
 
 /// Live tests each watch the whole machine: more at a time only slow each other down.
 const LIVE_THREADS: &str = "--test-threads=2";
+/// The same ones wherever gomon is built with its kernel side: with others all of it would be built anew.
+const FEATURES: &str = "--features=monitor/live-tests,monitor/fuzzing";
 
 pub(super) const RINGS: &[Ring] = &[
     Ring {
@@ -122,15 +124,8 @@ fn cargo<const N: usize>(args: [&str; N]) -> Command {
 }
 
 fn lints() -> Vec<Command> {
-    let all = [
-        "clippy",
-        "--workspace",
-        "--exclude=monitor-ebpf",
-        "--all-targets",
-        "--features=monitor/live-tests",
-        "--",
-        "-Dwarnings",
-    ];
+    let all =
+        ["clippy", "--workspace", "--exclude=monitor-ebpf", "--all-targets", FEATURES, "--", "-Dwarnings"];
     let core =
         ["clippy", "--package", "monitor", "--no-default-features", "--all-targets", "--", "-D", "warnings"];
     vec![cargo(all), cargo(core)]
@@ -146,7 +141,7 @@ fn kernel_lint() -> Command {
 }
 
 fn unit_tests() -> Command {
-    let mut test = cargo(["test", "--lib", "--bins", "--no-fail-fast"]);
+    let mut test = cargo(["test", "--lib", "--bins", "--no-fail-fast", FEATURES]);
     test.args(["monitor-common", "xtask", "monitor"].map(|package| format!("--package={package}")));
     test
 }
@@ -156,7 +151,7 @@ fn catalogue(workspace: &Workspace, _: Extent) -> Result<Vec<Command>, String> {
     if names.is_empty() {
         return Err("the package monitor has no integration tests".to_owned());
     }
-    let mut test = cargo(["test", "--package", "monitor", "--no-fail-fast"]);
+    let mut test = cargo(["test", "--package", "monitor", "--no-fail-fast", FEATURES]);
     test.args(names.iter().map(|name| format!("--test={name}")));
     Ok(vec![test])
 }
@@ -165,9 +160,7 @@ fn live(workspace: &Workspace, _: Extent) -> Result<Vec<Command>, String> {
     if !workspace.has_live_tests() {
         return Err("the package monitor has no test target `live`".to_owned());
     }
-    let args =
-        ["test", "--package", "monitor", "--features", "live-tests", "--test", "live", "--", LIVE_THREADS];
-    Ok(vec![cargo(args)])
+    Ok(vec![cargo(["test", "--package", "monitor", FEATURES, "--test", "live", "--", LIVE_THREADS])])
 }
 
 fn vm(_: &Workspace, extent: Extent) -> Result<Vec<Command>, String> {

@@ -64,10 +64,17 @@ impl Check {
     ) -> Self {
         Self { state: State::Missing, remedy: Some(remedy.into()), ..Self::ok(name, found) }
     }
+
+    fn inert(&self) -> Self {
+        let Self { name, state, found, remedy } = self;
+        let inert = |text: &String| inert(text).into_owned();
+        Self { name: inert(name), state: *state, found: inert(found), remedy: remedy.as_ref().map(inert) }
+    }
 }
 
 /// `{"schema_version":1,"checks":[…]}` and a line break.
 pub(super) fn json(checks: &[Check]) -> String {
+    let checks: Vec<Check> = checks.iter().map(Check::inert).collect();
     format!("{}\n", serde_json::json!({ "schema_version": SCHEMA_VERSION, "checks": checks }))
 }
 

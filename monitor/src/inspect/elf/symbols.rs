@@ -3,7 +3,7 @@
 
 mod functions;
 
-use std::{collections::BTreeSet, fs::File};
+use std::{cell::Cell, collections::BTreeSet, fs::File};
 
 use object::{
     Endianness, U16, U32,
@@ -25,6 +25,10 @@ pub(in crate::inspect) use functions::{Function, FunctionError, asks_for, functi
 const BUDGET_BYTES: u64 = 16 << 20;
 /// Relocations that are read at a time.
 const RELOCATIONS: u64 = 1 << 14;
+/// Of one symbol: the longest of C++ have a few thousand.
+const NAME_LIMIT_BYTES: usize = 64 << 10;
+/// Of all that are looked at in one file, some ten times what the largest libraries have.
+const NAMES_LIMIT_BYTES: usize = 64 << 20;
 /// Symbols of one file that relocations refer to.
 const REFERENCE_LIMIT: usize = 1 << 16;
 /// elf.h of glibc.
@@ -97,6 +101,8 @@ struct Tables<'a, E: FileHeader> {
     parts: Parts<'a, E>,
     entries: Entries,
     strings: &'a [u8],
+    /// Bytes of names that may still be looked at: many symbols may have one long name.
+    names_left: Cell<usize>,
     /// Offset in the file, and bytes that follow.
     symbols: (u64, u64),
 }
@@ -111,7 +117,8 @@ impl<'a, E: FileHeader<Endian = Endianness>> Tables<'a, E> {
         let size = entries.value(elf::DT_STRSZ).filter(|&size| size <= left)?;
         let strings = data.read_bytes_at(strings, size).ok()?;
         let symbols = parts.locate(entries.value(elf::DT_SYMTAB)?)?;
-        Some(Self { parts, entries, strings, symbols })
+        let names_left = Cell::new(NAMES_LIMIT_BYTES);
+        Some(Self { parts, entries, strings, names_left, symbols })
     }
 
     /// The symbols up to this number.
@@ -125,7 +132,16 @@ impl<'a, E: FileHeader<Endian = Endianness>> Tables<'a, E> {
     fn name(&self, symbol: &E::Sym) -> Option<&'a [u8]> {
         let start = usize::try_from(symbol.st_name(self.parts.endian)).ok()?;
         let rest = self.strings.get(start..)?;
-        rest.get(..rest.iter().position(|&byte| byte == 0)?)
+        let name = rest.get(..memchr::memchr(0, rest.get(..rest.len().min(NAME_LIMIT_BYTES))?)?)?;
+        self.names_left.set(self.names_left.get().checked_sub(name.len())?);
+        Some(name)
+    }
+
+    /// Whether this is its name.
+    fn is_called(&self, symbol: &E::Sym, name: &str) -> bool {
+        let start = usize::try_from(symbol.st_name(self.parts.endian)).ok();
+        let rest = start.and_then(|start| self.strings.get(start..));
+        rest.and_then(|rest| rest.strip_prefix(name.as_bytes())).is_some_and(|rest| rest.first() == Some(&0))
     }
 
     fn wanted(&self) -> Option<Vec<(Vec<u8>, Demand)>> {

@@ -102,3 +102,30 @@ fn a_real_binary_reads_as_its_own_test() {
     assert_eq!(u32::from(image.class), usize::BITS);
     assert!(!image.truncated && image.go == Known::Is(None));
 }
+
+/// Where the program header of this type, or the dynamic entry with this tag, begins in a 64-bit file.
+fn place(bytes: &[u8], header: u32, tag: Option<u64>) -> usize {
+    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let is_header = |at: &usize| bytes[*at..*at + 4] == header.to_le_bytes();
+    let at = (64..).step_by(56).find(is_header).unwrap();
+    let Some(tag) = tag else { return at };
+    let start = usize::try_from(word(at + 8)).unwrap();
+    (start..).step_by(16).find(|entry| word(*entry) == tag).unwrap()
+}
+
+#[test]
+fn a_loader_or_a_search_path_that_cannot_be_read_is_not_one_that_is_absent() {
+    let whole = sample().build();
+    let far = (whole.len() as u64 + 1).to_le_bytes();
+    let mut loader = whole.clone();
+    let at = place(&whole, 3, None) + 8;
+    loader[at..at + 8].copy_from_slice(&far);
+    let image = parsed(&loader).unwrap();
+    assert!(image.dynamic_unreadable && image.interpreter.is_none() && !image.truncated);
+    for tag in [15, 29, 14] {
+        let mut path = whole.clone();
+        let at = place(&whole, 2, Some(tag)) + 8;
+        path[at..at + 8].copy_from_slice(&far);
+        assert!(parsed(&path).unwrap().dynamic_unreadable, "tag {tag}");
+    }
+}

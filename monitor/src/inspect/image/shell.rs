@@ -10,7 +10,7 @@ const OWN_WORDS: [&str; 62] = [
 ];
 
 /// The first program that the line runs, where its absence makes the line fail.
-pub(super) fn first_command(line: &str) -> Option<&str> {
+pub(in crate::inspect) fn first_command(line: &str) -> Option<&str> {
     let line = line.trim();
     // What comes after has the last word.
     let goes_on = line.contains([';', '\n']) || line.ends_with('&');

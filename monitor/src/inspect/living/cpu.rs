@@ -18,7 +18,7 @@ const FILE_LIMIT_BYTES: u64 = 4 << 10;
 
 /// Both versions tell the same in other words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
+pub(in crate::inspect) enum Version {
     V1,
     V2,
 }
@@ -50,7 +50,7 @@ fn look(host: &Host, pids: &[u32]) -> Result<CpuStat, String> {
 }
 
 /// The cgroup of the CPU controller in the text of `/proc/PID/cgroup`: that of version 1 where it has the controller.
-fn cgroup_in(cgroups: &str) -> Option<(Version, String)> {
+pub(in crate::inspect) fn cgroup_in(cgroups: &str) -> Option<(Version, String)> {
     // hierarchy:controllers:path
     let lines = || cgroups.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
     let first = lines().find(|(controllers, _)| controllers.split(',').any(|one| one == "cpu"));
@@ -60,7 +60,7 @@ fn cgroup_in(cgroups: &str) -> Option<(Version, String)> {
 }
 
 /// Where the hierarchy is mounted, in the text of `/proc/self/mounts`.
-fn mount_in(mounts: &str, version: Version) -> Option<PathBuf> {
+pub(in crate::inspect) fn mount_in(mounts: &str, version: Version) -> Option<PathBuf> {
     mounts.lines().find_map(|line| {
         let mut fields = line.split(' ').skip(1);
         let (path, kind, options) = (fields.next()?, fields.next()?, fields.next()?);
@@ -90,7 +90,7 @@ fn has_quota(directory: &Path, version: Version) -> bool {
     quota.is_some_and(|quota_us| quota_us > 0)
 }
 
-fn parse(stat: &str) -> Option<CpuStat> {
+pub(in crate::inspect) fn parse(stat: &str) -> Option<CpuStat> {
     let value = |wanted: &str| {
         let line = stat.lines().find_map(|line| line.strip_prefix(wanted)?.strip_prefix(' '));
         line?.trim().parse::<u64>().ok()

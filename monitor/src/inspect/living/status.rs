@@ -52,7 +52,7 @@ impl Lines {
     }
 }
 
-fn parse(pid: u32, mut text: impl BufRead) -> Option<ProcessStatus> {
+pub(in crate::inspect) fn parse(pid: u32, mut text: impl BufRead) -> Option<ProcessStatus> {
     let (mut lines, mut line) = (Lines::default(), Vec::new());
     while text.read_until(b'\n', &mut line).ok()? > 0 {
         if let Some((key, value)) = String::from_utf8_lossy(&line).trim_end_matches('\n').split_once(":\t") {
@@ -77,7 +77,7 @@ fn parse(pid: u32, mut text: impl BufRead) -> Option<ProcessStatus> {
 }
 
 /// The parent in the text of `/proc/PID/stat`: the second field behind the name, which may have parentheses of its own.
-pub(super) fn parent_in_stat(stat: &[u8]) -> Option<u32> {
+pub(in crate::inspect) fn parent_in_stat(stat: &[u8]) -> Option<u32> {
     let behind = stat.iter().rposition(|&byte| byte == b')')?.checked_add(1)?;
     let fields = String::from_utf8_lossy(stat.get(behind..)?).into_owned();
     fields.split_ascii_whitespace().nth(1)?.parse().ok()

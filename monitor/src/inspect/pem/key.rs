@@ -86,7 +86,7 @@ pub(super) fn encrypted() -> PemKey {
 }
 
 /// The private key, in whichever of its forms.
-pub(super) fn parse(der: &[u8]) -> Option<PemKey> {
+pub(in crate::inspect) fn parse(der: &[u8]) -> Option<PemKey> {
     let members = members(sequence(der)?)?;
     match members.as_slice() {
         // PKCS #8, RFC 5958: version, algorithm, key; then attributes and the public key.

@@ -13,6 +13,8 @@ use object::{
 
 use super::{BUDGET_BYTES, Tables, Window, is_32, with_pieces};
 
+/// glibc has each function in two or three versions.
+const FUNCTION_LIMIT: usize = 32;
 /// dlopen of musl, which does all the work itself, has 3 KiB.
 const CODE_LIMIT_BYTES: u64 = 64 << 10;
 
@@ -34,6 +36,8 @@ pub(in crate::inspect) enum FunctionError {
     Unreadable,
     #[error("its {0} is no function with code in the file")]
     NoCode(&'static str),
+    #[error("it has its {0} in too many places")]
+    TooMany(&'static str),
 }
 
 /// The functions of these names, in all their versions; each place once.
@@ -47,12 +51,16 @@ pub(in crate::inspect) fn functions(
         let symbols = tables.symbols(end).ok_or(FunctionError::Unreadable)?;
         let mut functions: Vec<Function> = Vec::new();
         for symbol in symbols.iter().skip(usize::try_from(first).unwrap_or(usize::MAX)) {
-            let name = names.iter().find(|name| tables.name(symbol) == Some(name.as_bytes()));
+            let name = names.iter().find(|name| tables.is_called(symbol, name));
             let Some(name) = name.filter(|_| !symbol.is_undefined(tables.parts.endian)) else { continue };
             let function = tables.function(name, symbol).ok_or(FunctionError::NoCode(name))?;
-            if !functions.iter().any(|known| known.offset == function.offset) {
-                functions.push(function);
+            if functions.iter().any(|known| known.offset == function.offset) {
+                continue;
             }
+            if functions.len() >= FUNCTION_LIMIT {
+                return Err(FunctionError::TooMany(function.name));
+            }
+            functions.push(function);
         }
         Ok(functions)
     })
@@ -68,7 +76,7 @@ pub(in crate::inspect) fn asks_for(
         let (_, end) = tables.hashed().ok_or(FunctionError::Unreadable)?;
         let symbols = tables.symbols(end).ok_or(FunctionError::Unreadable)?;
         let mut asked = symbols.iter().filter(|symbol| symbol.is_undefined(tables.parts.endian));
-        Ok(asked.any(|symbol| names.iter().any(|name| tables.name(symbol) == Some(name.as_bytes()))))
+        Ok(asked.any(|symbol| names.iter().any(|name| tables.is_called(symbol, name))))
     })
 }
 
