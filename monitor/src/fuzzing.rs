@@ -57,8 +57,10 @@ impl Told {
 pub enum Seed {
     Text(&'static str),
     Bytes(&'static [u8]),
-    /// A file of the repository or of the machine.
+    /// A file of the repository.
     File(&'static str),
+    /// A file of the machine, which is another elsewhere: for long runs.
+    Machine(&'static str),
     /// Files of a folder and its folders, with this ending.
     Folder(&'static str, &'static str),
 }
@@ -100,7 +102,8 @@ impl Target {
         Self { hot, ..self }
     }
 
-    /// All inputs to begin with. `root` is the repository; what made it fail once is in its `tests/fuzz/crashes`.
+    /// All inputs to begin with that are the same on each machine. `root` is the repository; what made it fail once is in
+    /// its `tests/fuzz/crashes`.
     #[must_use]
     pub fn inputs(&self, root: &Path) -> Vec<Vec<u8>> {
         let mut inputs = Vec::new();
@@ -109,11 +112,22 @@ impl Target {
                 Seed::Text(text) => inputs.push(text.as_bytes().to_vec()),
                 Seed::Bytes(bytes) => inputs.push(bytes.to_vec()),
                 Seed::File(path) => inputs.extend(read(&root.join(path))),
+                Seed::Machine(_) => {}
                 Seed::Folder(path, ending) => inputs.extend(folder(&root.join(path), ending)),
             }
         }
         inputs.extend(folder(&root.join("tests/fuzz/crashes").join(self.name), ""));
         inputs
+    }
+
+    /// Inputs of this machine.
+    #[must_use]
+    pub fn of_machine(&self) -> Vec<Vec<u8>> {
+        let path = |seed: &Seed| match seed {
+            Seed::Machine(path) => Some(Path::new(path)),
+            Seed::Text(_) | Seed::Bytes(_) | Seed::File(_) | Seed::Folder(..) => None,
+        };
+        self.seeds.iter().filter_map(path).filter_map(read).collect()
     }
 }
 

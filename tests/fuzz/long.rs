@@ -2,6 +2,7 @@
 //! reached. `cargo xtask fuzz` builds and starts it; docs/fuzzing.md tells how to read what it says.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a tool of developers, which ends at the first surprise"
 )]
@@ -92,6 +93,7 @@ impl Run {
             broken: 0,
         };
         let mut seeds = target.inputs(root);
+        seeds.extend(target.of_machine());
         // What an earlier run has found.
         seeds.extend(
             fs::read_dir(out.join("corpus")).unwrap().flatten().filter_map(|e| fs::read(e.path()).ok()),

@@ -34,13 +34,8 @@ impl Engine {
         let to = case.and_then(|case| case.vanished_at).unwrap_or(self.now);
         let concerns = |first: BootNs, last: BootNs| last >= from && first <= to.later(LOSS_TOLD_NS);
         let dropped = case.map_or(0, Case::dropped);
-        let events_lost = dropped
-            + self
-                .losses
-                .iter()
-                .filter(|(first, last, _)| concerns(*first, *last))
-                .map(|(.., count)| count)
-                .sum::<u64>();
+        let lost = self.losses.iter().filter(|(first, last, _)| concerns(*first, *last));
+        let events_lost = lost.fold(dropped, |sum, (.., count)| sum.saturating_add(*count));
         Coverage {
             from,
             to,

@@ -22,7 +22,7 @@ const STATES: &[Seed] = &[
     Seed::Text(r#"[{"id":"b","names":["web"],"metadata":"{\"image-name\":\"img:1\"}"}]"#),
 ];
 const MOUNTS: &[Seed] = &[
-    Seed::File("/proc/self/mountinfo"),
+    Seed::Machine("/proc/self/mountinfo"),
     Seed::Text(
         "600 500 0:50 / / rw,relatime - overlay overlay rw\n602 600 0:52 /x /with\\040space rw,noexec master:1 - ext4 /dev/vda rw\n603 600 0:53 / /net rw - nfs4 server:/x rw\n",
     ),
@@ -65,8 +65,14 @@ const CERTIFICATES: &[Seed] = &[
     Seed::Folder("monitor/src/inspect/testdata/pem", ""),
     Seed::File("monitor/src/inspect/testdata/root.pem"),
 ];
-const PROGRAMS: &[Seed] =
-    &[Seed::File("/bin/true"), Seed::File("/bin/mount"), Seed::File("/lib/x86_64-linux-gnu/libdl.so.2")];
+const PROGRAMS: &[Seed] = &[
+    Seed::Folder("monitor/src/inspect/testdata/elf", "program"),
+    Seed::Folder("monitor/src/inspect/testdata/elf", ".so"),
+    Seed::Machine("/bin/true"),
+    Seed::Machine("/bin/mount"),
+];
+const CACHE: &[Seed] =
+    &[Seed::Folder("monitor/src/inspect/testdata/elf", ".cache"), Seed::Machine("/etc/ld.so.cache")];
 const CODE: &[Seed] = &[
     Seed::Bytes(b"\x53\xb8\xc3\xc3\xc3\xc3\x74\x02\x5b\xc3\xff\xd0\x5b\xf3\xc3"),
     Seed::Bytes(b"\xfd\x7b\xbf\xa9\x40\0\0\xb4\xc0\x03\x5f\xd6\xe1\xff\x07\x37\xc0\x03\x5f\xd6"),
@@ -90,7 +96,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("go-build", "Go's build information", binaries::BUILDINFO, binaries::image)
         .hot(|bytes| vec![0..128, bytes.len().saturating_sub(256)..bytes.len()]),
     Target::new("code", "machine code of dlopen", CODE, binaries::code),
-    Target::new("ld-cache", "/etc/ld.so.cache", &[Seed::File("/etc/ld.so.cache")], binaries::ld_cache)
+    Target::new("ld-cache", "/etc/ld.so.cache", CACHE, binaries::ld_cache)
         .hot(|_| vec![0..64, 0..512])
         .costing(4),
     Target::new("program", "a program of a container, with all that it needs", PROGRAMS, places::program)
