@@ -123,11 +123,11 @@ impl Target {
     /// Inputs of this machine.
     #[must_use]
     pub fn of_machine(&self) -> Vec<Vec<u8>> {
-        let path = |seed: &Seed| match seed {
+        let path = |seed: Seed| match seed {
             Seed::Machine(path) => Some(Path::new(path)),
             Seed::Text(_) | Seed::Bytes(_) | Seed::File(_) | Seed::Folder(..) => None,
         };
-        self.seeds.iter().filter_map(path).filter_map(read).collect()
+        self.seeds.iter().copied().filter_map(path).filter_map(read).collect()
     }
 }
 
