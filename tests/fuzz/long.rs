@@ -42,7 +42,9 @@ fn main() -> ExitCode {
         (args.next(), args.next(), args.next(), args.next())
     else {
         println!("fuzz TARGET SECONDS REPOSITORY DIRECTORY; targets:");
-        targets().for_each(|target| println!("  {:18} {}", target.name, target.reads));
+        for target in targets() {
+            println!("  {:18} {}", target.name, target.reads);
+        }
         return ExitCode::from(2);
     };
     let seconds = Duration::from_secs(seconds.parse().unwrap());
@@ -114,7 +116,7 @@ impl Run {
             let mut input = self.mutator.change(&one.bytes, &other.bytes, &one.hot);
             if self.mutator.below(3) == 0 {
                 let choice = self.mutator.below(usize::MAX);
-                self.coverage.aim(&mut input, choice);
+                coverage::aim(&mut input, choice);
             }
             self.once(input, false);
             if told.elapsed() >= TELL_EVERY {
@@ -135,7 +137,7 @@ impl Run {
 
     fn once(&mut self, input: Vec<u8>, is_seed: bool) {
         self.watch.begin(&input);
-        self.coverage.reset();
+        coverage::reset();
         let started = Instant::now();
         let target = self.target;
         let (fed, peak) = memory::peak(|| catch_unwind(AssertUnwindSafe(|| feed(target, &input))));

@@ -1,5 +1,7 @@
 //! The readers of the judging part: records of the kernel, recordings, paths of cgroups. A whole replay is one of them.
 
+use std::fmt::Write as _;
+
 use super::{Seed, Target, Told};
 use crate::{
     attribution::{self, Attribution, Proof},
@@ -181,7 +183,8 @@ fn cgroup_path(bytes: &[u8]) -> Told {
         drop(attribution.question(cgroup, path));
         let placed = attribution.place(cgroup, path, Proof::Nothing);
         let asked = (attribution::words(path), attribution::pod_uid(path), attribution::owner(path));
-        said.push_str(&format!("{placed:?} {asked:?} {:?}", attribution::runtime_of(path)));
+        // Writing to a String cannot fail.
+        let _ = write!(said, "{placed:?} {asked:?} {:?}", attribution::runtime_of(path));
         let levels = path.matches('/').count();
         assert!(attribution::above(path).count() <= levels, "{path:?}");
     }

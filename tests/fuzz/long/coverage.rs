@@ -77,11 +77,7 @@ impl Coverage {
         Self { seen: vec![0; all] }
     }
 
-    pub(crate) fn reset(&mut self) {
-        each(|_, counters| counters.fill(0));
-    }
-
-    /// Whether something was reached since the last [`Self::reset`] that no input reached before.
+    /// Whether something was reached since the last [`reset`] that no input reached before.
     pub(crate) fn learn(&mut self) -> bool {
         let mut is_new = false;
         each(|offset, counters| {
@@ -100,27 +96,27 @@ impl Coverage {
     pub(crate) fn reached(&self) -> (usize, usize) {
         (self.seen.iter().filter(|seen| **seen > 0).count(), self.seen.len())
     }
+}
 
-    /// Puts a constant where the program found another value that stands in the input.
-    pub(crate) fn aim(&self, input: &mut [u8], choice: usize) {
-        let (constant, found) = &CONSTANTS[choice % COMPARED];
-        let (constant, found) = (constant.load(Ordering::Relaxed), found.load(Ordering::Relaxed));
-        for width in [8, 4, 2] {
-            let bits = 8 * width;
-            if width < 8 && (constant >> bits != 0 || found >> bits != 0) {
-                continue;
-            }
-            let (to, from) = (&constant.to_le_bytes()[..width], &found.to_le_bytes()[..width]);
-            let places: Vec<usize> = input
-                .windows(width)
-                .enumerate()
-                .filter(|(_, bytes)| *bytes == from)
-                .map(|(at, _)| at)
-                .collect();
-            if let Some(at) = places.get(choice / COMPARED % places.len().max(1)) {
-                input[*at..*at + width].copy_from_slice(to);
-                return;
-            }
+pub(crate) fn reset() {
+    each(|_, counters| counters.fill(0));
+}
+
+/// Puts a constant where the program found another value that stands in the input.
+pub(crate) fn aim(input: &mut [u8], choice: usize) {
+    let (constant, found) = &CONSTANTS[choice % COMPARED];
+    let (constant, found) = (constant.load(Ordering::Relaxed), found.load(Ordering::Relaxed));
+    for width in [8, 4, 2] {
+        let bits = 8 * width;
+        if width < 8 && (constant >> bits != 0 || found >> bits != 0) {
+            continue;
+        }
+        let (to, from) = (&constant.to_le_bytes()[..width], &found.to_le_bytes()[..width]);
+        let places: Vec<usize> =
+            input.windows(width).enumerate().filter(|(_, bytes)| *bytes == from).map(|(at, _)| at).collect();
+        if let Some(at) = places.get(choice / COMPARED % places.len().max(1)) {
+            input[*at..*at + width].copy_from_slice(to);
+            return;
         }
     }
 }
