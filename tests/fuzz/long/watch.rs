@@ -15,7 +15,7 @@ use std::{
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 /// No input may take that long.
-const STUCK: Duration = Duration::from_secs(300);
+const STUCK: Duration = Duration::from_mins(5);
 
 pub(crate) struct Watch {
     last: File,
