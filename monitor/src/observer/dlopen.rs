@@ -28,7 +28,10 @@ impl Dlopens {
     pub(super) fn watch(&self, run: &Run, DlopenCalls { library, functions }: DlopenCalls) -> Known<bool> {
         let watched = self.0.as_ref().as_ref().map_err(Clone::clone);
         let watched = watched.and_then(|uprobes| uprobes.watch(run, &library, &spots(&functions)));
-        watched.map_or_else(Known::Unknown, |()| Known::Is(true))
+        watched.map_or_else(Known::Unknown, |()| {
+            tracing::debug!(container = run.container.short(), "its calls of dlopen are watched");
+            Known::Is(true)
+        })
     }
 
     pub(super) fn gone(&self, run: &Run, at: BootNs) {
