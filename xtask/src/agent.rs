@@ -18,7 +18,7 @@ pub(crate) use diagnoses::{Diagnosis, plain};
 pub(crate) use exposition::Metrics;
 
 use crate::workspace::{self, Workspace};
-use crate::{cache, process, say};
+use crate::{cache, process, say, setup};
 
 const READY: Duration = Duration::from_mins(1);
 const ASK_AGAIN: Duration = Duration::from_millis(10);
@@ -158,7 +158,7 @@ impl Drop for Agent {
 pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
     say::progress(format_args!("building gomon ({} profile)", profile.name()));
     let mut build = workspace::cargo();
-    build.args(["build", "--quiet", "--package", "monitor", "--bin", "gomon"]);
+    build.args(["build", "--quiet", "--package", "monitor", "--bin", "gomon"]).env("PATH", setup::path()?);
     let directory = match profile {
         Profile::Dev => "debug",
         Profile::Release => {

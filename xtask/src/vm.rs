@@ -7,13 +7,15 @@ mod cpio;
 mod kernels;
 mod page;
 mod root;
+mod table;
 mod told;
 mod verdict;
 mod ways;
 
 use std::fs;
-use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -25,23 +27,24 @@ pub(crate) use kernels::ORDINARY_SOURCES;
 use kernels::{KERNELS, Kernel};
 use page::Outcome;
 use told::Told;
+use ways::Extent;
 
 /// What a guest needs besides its kernel.
 pub(crate) const PARTS: [Part; 4] = [Part::RustSources, Part::BpfLinker, Part::Go, Part::Guest];
 
 /// For booting, and for each way of hooking, on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(150);
-const PATIENCE_A_WAY: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
+const PATIENCE_A_WAY: Duration = Duration::from_mins(3);
 const PAGE: &str = "docs/kernels.md";
 
 /// Which kernels.
 #[derive(clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]
 pub(crate) struct Options {
-    /// This kernel; may be repeated [default: the oldest and the newest]
+    /// This kernel, hooked in every way; may be repeated [default: the oldest and the newest, in two ways]
     #[arg(long = "kernel", value_name = "NAME")]
     kernels: Vec<String>,
-    /// Every kernel
+    /// Every kernel, hooked in every way
     #[arg(long, conflicts_with = "kernels")]
     all: bool,
     /// List the kernels and boot none
@@ -53,9 +56,18 @@ pub(crate) struct Options {
     /// Boot none: look for every member that gomon reads in what the kernels in the cache say of themselves
     #[arg(long, conflicts_with_all = ["kernels", "all", "update"])]
     btf: bool,
+    /// Boot none: judge what the guests told when they ran last
+    #[arg(long, conflicts_with_all = ["update", "btf"])]
+    told: bool,
     /// Write docs/kernels.md
     #[arg(long, requires = "all")]
     write_docs: bool,
+}
+
+impl Options {
+    fn extent(&self) -> Extent {
+        if self.all || !self.kernels.is_empty() { Extent::All } else { Extent::Ordinary }
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
@@ -74,16 +86,16 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if kernels.is_empty() {
         bail!("no kernel to boot: {}", absent.join("; "));
     }
-    let initramfs = root::make()?;
-    let mut outcomes = Vec::new();
-    for (kernel, image) in kernels {
-        let outcome = try_kernel(kernel, &image, &initramfs)?;
-        for finding in outcome.faults() {
-            let fault = finding.fault.as_deref().unwrap_or_default();
-            say::result(format_args!("{}: {}: {fault}", kernel.name, finding.what));
-        }
-        outcomes.push(outcome);
-    }
+    let boot: Boot = if options.told {
+        Box::new(|name, _, _, _| boot::last(name))
+    } else {
+        let initramfs = root::make()?;
+        Box::new(move |name, image, parameters, patience| {
+            say::progress(format_args!("booting {name} ({})", image.release));
+            boot::run(name, &image.vmlinuz, &initramfs, parameters, patience)
+        })
+    };
+    let outcomes = try_all(&kernels, &boot, options.extent())?;
     say::result("");
     page::table(&outcomes).into_iter().for_each(say::result);
     absent.iter().for_each(say::warning);
@@ -124,26 +136,67 @@ fn fetch(kernels: Vec<&'static Kernel>, anew: bool) -> Result<(Fetched, Vec<Stri
     Ok((found, absent))
 }
 
-fn try_kernel(kernel: &'static Kernel, image: &images::Image, initramfs: &Path) -> Result<Outcome> {
-    say::progress(format_args!("booting {} ({})", kernel.name, image.release));
-    let ways: Vec<&str> = kernel.ways(&image.release).iter().map(|way| way.name).collect();
+/// Lets the guest of that name tell, in the kernel, with these parameters, for so long at most.
+type Boot = Box<dyn Fn(&str, &images::Image, &str, Duration) -> Result<boot::Left> + Sync>;
+
+/// Guests at a time. Each takes one processor and a gibibyte of memory.
+const AT_ONCE: usize = 2;
+
+/// The outcomes in the order of the kernels.
+fn try_all(kernels: &Fetched, boot: &Boot, extent: Extent) -> Result<Vec<Outcome>> {
+    let next = AtomicUsize::new(0);
+    let worker = || -> Result<Vec<(usize, Outcome)>> {
+        let mut outcomes = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some((kernel, image)) = kernels.get(at) else { return Ok(outcomes) };
+            outcomes.push((at, try_kernel(kernel, image, boot, extent)?));
+        }
+    };
+    let places = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE);
+    // A guest ends with the thread that started it: each thread stays until its guests have ended.
+    let all = thread::scope(|scope| {
+        let workers: Vec<_> = (0..places).map(|_| scope.spawn(worker)).collect();
+        let joined = workers.into_iter().map(thread::ScopedJoinHandle::join);
+        joined
+            .map(|done| done.unwrap_or_else(|_| bail!("a guest's thread panicked")))
+            .collect::<Result<Vec<_>>>()
+    });
+    let mut outcomes: Vec<(usize, Outcome)> = all?.into_iter().flatten().collect();
+    outcomes.sort_by_key(|(at, _)| *at);
+    Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
+fn try_kernel(
+    kernel: &'static Kernel,
+    image: &images::Image,
+    boot: &Boot,
+    extent: Extent,
+) -> Result<Outcome> {
+    let ways = kernel.ways(&image.release, extent);
+    let names: Vec<&str> = ways.iter().map(|way| way.name).collect();
     let parameters = format!(
         "gomon.cgroups={} gomon.ways={} {}",
         kernel.cgroups.name(),
-        ways.join(","),
+        names.join(","),
         kernel.parameters
     );
     let patience = PATIENCE + PATIENCE_A_WAY * u32::try_from(ways.len()).unwrap_or(u32::MAX);
-    let left = boot::run(kernel.name, &image.vmlinuz, initramfs, &parameters, patience)?;
+    let left = boot(kernel.name, image, &parameters, patience)?;
     let told = Told::parse(&left.told);
-    let findings = verdict::judge(kernel, &told, left.hung);
     let outcome = Outcome {
         kernel,
         release: image.release.clone(),
-        findings,
-        skipped_runs: told.ways.values().map(verdict::skipped_runs).sum(),
+        findings: verdict::judge(kernel, &ways, &told, left.hung),
+        ways,
+        skipped_runs: told.ways.values().map(|heard| heard.skipped).sum(),
+        repeats: told.ways.values().map(verdict::repeats).sum(),
         took: left.took,
     };
+    for finding in outcome.faults() {
+        let fault = finding.fault.as_deref().unwrap_or_default();
+        say::result(format_args!("{}: {}: {fault}", kernel.name, finding.what));
+    }
     if outcome.faults().next().is_some() {
         say::progress(format_args!("its console: {}", left.console.display()));
         for line in told.ways.values().flat_map(|heard| &heard.said) {
@@ -173,7 +226,7 @@ mod tests {
 
     fn options(kernels: &[&str], all: bool) -> Options {
         let kernels = kernels.iter().map(|&name| name.to_owned()).collect();
-        Options { kernels, all, list: false, update: false, btf: false, write_docs: false }
+        Options { kernels, all, list: false, update: false, btf: false, told: false, write_docs: false }
     }
 
     #[test]

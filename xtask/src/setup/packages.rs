@@ -27,7 +27,7 @@ pub(super) const RUNTIMES_PACKAGES: &[&str] = &["containerd", "runc", "crun", "p
 
 /// All that may have to be installed for guests.
 pub(super) const GUEST_PACKAGES: &[&str] =
-    &["qemu-system-x86", "busybox-static", "runc", "gcc", "libc6-dev", "musl-tools"];
+    &["qemu-system-x86", "busybox-static", "runc", "gcc", "libc6-dev", "musl", "musl-tools"];
 
 const MUSL_LOADER: &str = "/lib/ld-musl-x86_64.so.1";
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -43,6 +43,8 @@ const BUSYBOX: Wanted =
     Wanted { what: "a static /bin/busybox", present: static_busybox, packages: &["busybox-static"] };
 const MUSL_GCC: Wanted =
     Wanted { what: "musl-gcc", present: || command::find("musl-gcc").is_some(), packages: &["musl-tools"] };
+const MUSL: Wanted =
+    Wanted { what: MUSL_LOADER, present: || Path::new(MUSL_LOADER).exists(), packages: &["musl"] };
 const GCC: Wanted =
     Wanted { what: "gcc with the C library's headers", present: compiles_c, packages: &["gcc", "libc6-dev"] };
 
@@ -54,7 +56,7 @@ const IMAGE_TOOLS: &[Wanted] = &[
     },
     BUSYBOX,
     MUSL_GCC,
-    Wanted { what: MUSL_LOADER, present: || Path::new(MUSL_LOADER).exists(), packages: &["musl"] },
+    MUSL,
     GCC,
     Wanted { what: "setcap", present: || command::find("setcap").is_some(), packages: &["libcap2-bin"] },
     Wanted { what: CA_BUNDLE, present: || Path::new(CA_BUNDLE).exists(), packages: &["ca-certificates"] },
@@ -66,6 +68,7 @@ const GUEST: &[Wanted] = &[
     Wanted { what: "runc", present: || command::find("runc").is_some(), packages: &["runc"] },
     GCC,
     MUSL_GCC,
+    MUSL,
 ];
 
 const DOCKER: &[Wanted] = &[

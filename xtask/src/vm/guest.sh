@@ -32,8 +32,14 @@ mount_all() {
     ifconfig lo 127.0.0.1
 }
 
+look_at_the_clock() { # $now: seconds since the guest was started; without another process, which is dear here
+    read -r now rest </proc/uptime
+    now=${now%%.*}
+}
+
 tell() { # KIND FIELDS
-    printf '{"kind":"%s","way":"%s",%s}\n' "$1" "$way" "$2" >&3
+    look_at_the_clock
+    printf '{"kind":"%s","way":"%s","uptime":%s,%s}\n' "$1" "$way" "$now" "$2" >&3
 }
 
 tell_lines() { # KIND FILE: each line of a text
@@ -49,12 +55,13 @@ lives() { # PID
     case $(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null) in '' | Z) return 1 ;; esac
 }
 
-wait_for() { # TENTHS COMMAND: until it succeeds
-    left=$1
+wait_for() { # SECONDS COMMAND: until it succeeds
+    look_at_the_clock
+    end=$((now + $1))
     shift
     until "$@"; do
-        left=$((left - 1))
-        [ "$left" -gt 0 ] || return 1
+        look_at_the_clock
+        [ "$now" -lt "$end" ] || return 1
         usleep 100000
     done
 }
@@ -68,49 +75,133 @@ are_watching() {
     { ! lives "$agent" || grep -q 'gomon watches' /tmp/agent.log; } &&
         { ! lives "$stream" || grep -q watching /tmp/stream.log; }
 }
-has_ended() { [ "$(grep -c '"type":"cgroup_removed"' /tmp/events)" -ge "$1" ]; }
-has_found() { [ "$(ask /api/v1/diagnoses | grep -o '"pattern":' | wc -l)" -ge "$1" ]; }
 
-play() { # DIRECTORY of an act: one container, from its start to its end
-    id=$(cat "$1/id")
+# Runs of kernel programs that were left out, those of the agent and those of the stream: any may have been an event.
+skipped() {
+    {
+        ask /metrics | sed -n 's/^gomon_events_dropped_total{.*"program_busy".*} //p'
+        sed -n 's/.*was left out \([0-9]*\) times.*/\1/p' /tmp/stream.log
+    } | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# Inspections of containers that did not tell all: on a slow machine the time for one may run out.
+partial() {
+    ask /metrics | sed -n 's/^gomon_inspections_total{result="\(partial\|timed_out\)"} //p' |
+        awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+holds() { # FILE WORDS: a line of it has them all
+    awk -v words="$2" '
+        BEGIN { count = split(words, word, " ") }
+        { for (at = 1; at <= count && index($0, word[at]); at++); if (at > count) { found = 1; exit } }
+        END { exit !found }' "$1"
+}
+
+has_happened() { # the events of the act $act are there
+    grep -F "$id" /tmp/events >/tmp/own
+    while read -r words; do
+        holds /tmp/own "$words" || return 1
+    done <"$act/sights"
+}
+
+is_known() { # and its diagnosis
+    has_happened && {
+        [ ! -s "$act/pattern" ] ||
+            ask "/api/v1/diagnoses?container=$id" | grep -q "\"pattern\":\"$(cat "$act/pattern")\""
+    }
+}
+
+is_clear() { # or nothing more is to be hoped for: what is late comes soon, what gomon could not look at never
+    is_known || { [ "$now" -ge "$hopeless" ] && is_excused; }
+}
+
+says() { grep -q "$1" /tmp/act.log; }
+breakpoints() { # PID: that it has set, and its tracepoints
+    ls -l "/proc/$1/fd" | grep -c perf_event
+}
+
+watch_dlopen() { # both of them, in this container: the agent says so, and the stream sets as many breakpoints
+    watched="calls of dlopen are watched.*$(echo "$id" | cut -c 1-12)"
+    [ "$(grep -c "$watched" /tmp/agent.log)" -gt "$again" ] &&
+        [ "$(breakpoints "$stream")" -eq "$(breakpoints "$agent")" ]
+}
+
+play() { # one container, from its start to its end
     mkdir -p "$BUNDLES/$id"
-    cp "$1/config.json" "$BUNDLES/$id/"
+    sed "s/$(cat "$act/id")/$id/" "$act/config.json" >"$BUNDLES/$id/config.json"
     cd "$BUNDLES/$id" || return
-    timeout 60 runc run --no-pivot "$id" >/tmp/act.log 2>&1 &
+    cue=$(cat "$act/cue")
+    timeout -s KILL 300 runc run --no-pivot --pid-file /tmp/pid "$id" >/tmp/act.log 2>&1 &
     runner=$!
-    if [ -f "$1/signal" ]; then
-        wait_for 300 grep -q ready /tmp/act.log
-        runc kill "$id" "$(cat "$1/signal")"
-    fi
+    case $cue in
+    term | inside)
+        wait_for 120 says ready
+        if [ "$cue" = inside ]; then
+            wait_for 60 watch_dlopen
+            # shellcheck disable=SC2046 # a command and its arguments
+            runc exec "$id" $(cat "$act/inside") >/tmp/inside.log 2>&1
+            tell_lines said /tmp/inside.log
+        fi
+        runc kill "$id" TERM
+        ;;
+    kill)
+        wait_for 60 has_happened
+        kill -KILL "$(cat /tmp/pid)"
+        ;;
+    esac
     wait "$runner"
-    tell act "\"name\":\"$(cat "$1/name")\",\"exit\":$?"
+    exit=$?
     tell_lines said /tmp/act.log
 }
 
+is_excused() { # gomon knows, and says, that it cannot have seen all
+    missed=$(($(skipped) - skipped_before))
+    unread=$(($(partial) - partial_before))
+    [ $((missed + unread)) -gt 0 ]
+}
+
+perform() { # DIRECTORY of an act: again if not all was seen and gomon is excused
+    act=$1
+    for again in 0 1 2 3; do
+        id=$(sed "s/.$/$again/" "$act/id")
+        skipped_before=$(skipped)
+        partial_before=$(partial)
+        play
+        look_at_the_clock
+        hopeless=$((now + 15))
+        wait_for 90 is_clear
+        is_known
+        unknown=$?
+        is_excused
+        excused=$?
+        tell act "\"name\":\"$(cat "$act/name")\",\"exit\":$exit,\"skipped\":$missed,\"partial\":$unread"
+        [ "$unknown" -ne 0 ] && [ "$excused" -eq 0 ] || break
+    done
+}
+
 watch() { # an agent and a stream of events, and all acts before their eyes
-    timeout 60 gomon doctor -o json >/tmp/doctor 2>/tmp/doctor.log
+    timeout 120 gomon doctor -o json >/tmp/doctor 2>/tmp/doctor.log
     tell doctor "\"exit\":$?"
     tell_documents checks /tmp/doctor
     tell_lines said /tmp/doctor.log
-    gomon agent --listen "$ADDRESS" 2>/tmp/agent.log &
+    gomon -v agent --listen "$ADDRESS" 2>/tmp/agent.log &
     agent=$!
     gomon -v events -o jsonl >/tmp/events 2>/tmp/stream.log &
     stream=$!
-    wait_for 600 are_watching
+    wait_for 120 are_watching
     if lives "$agent" && lives "$stream"; then
         tell watching "\"is_ready\":$(ask /readyz >/dev/null && echo true || echo false)"
-        for act in "/acts/$way"/*; do
-            play "$act"
+        for one in "/acts/$way"/*; do
+            perform "$one"
         done
-        wait_for 100 has_ended "$(cat /acts/"$way"/*/name | wc -l)"
-        wait_for 100 has_found "$(cat /acts/"$way"/*/patterns | wc -l)"
         # What should not be found gets a moment too.
-        sleep 1
+        sleep 2
         # The answer ends without a line break.
         echo "$(ask /api/v1/diagnoses)" >/tmp/diagnoses
         ask /metrics >/tmp/metrics
         tell_documents diagnoses /tmp/diagnoses
         tell_lines metric /tmp/metrics
+        tell skipped "\"count\":$(skipped)"
         tell_documents event /tmp/events
     fi
     kill "$agent" "$stream"
@@ -134,6 +225,6 @@ for way in $(parameter ways | tr , ' '); do
     watch
 done
 way=none
-tell done "\"uptime\":$(cut -d ' ' -f 1 /proc/uptime)"
+tell done "\"clock\":$(date +%s)"
 sync
 poweroff -f

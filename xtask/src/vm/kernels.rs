@@ -1,6 +1,6 @@
 //! The kernels that gomon is tried on: where each comes from, how it is booted, and what gomon must be able to do there.
 
-use super::ways::{self, WAYS, Way};
+use super::ways::{self, Extent, WAYS, Way};
 use crate::setup::kernels::Source;
 
 /// How the guest mounts its cgroups.
@@ -82,10 +82,11 @@ impl Kernel {
         }
     }
 
-    /// The ways of hooking that are tried: all that the release has. Where none can work, one is enough.
-    pub(super) fn ways(&self, release: &str) -> Vec<&'static Way> {
+    /// The ways of hooking that are tried, of those that the release has. Where none can work, one is enough.
+    pub(super) fn ways(&self, release: &str, extent: Extent) -> Vec<&'static Way> {
         let is_open = |way: &Way| way.is_default() || self.expected == Expected::Sees;
-        WAYS.iter().filter(|way| ways::number(release) >= Some(way.since) && is_open(way)).collect()
+        let is_had = |way: &Way| ways::number(release) >= Some(way.since);
+        WAYS.iter().filter(|way| is_had(way) && is_open(way) && way.is_in(extent)).collect()
     }
 
     /// A task may be preempted inside of a kernel program, and the kernel then leaves the program out for others on that
@@ -118,11 +119,13 @@ mod tests {
 
     #[test]
     fn a_kernel_is_tried_in_the_ways_that_it_has() {
-        let names = |kernel: &Kernel, release| -> Vec<&str> {
-            kernel.ways(release).iter().map(|way| way.name).collect()
+        let names = |kernel: &Kernel, release, extent| -> Vec<&str> {
+            kernel.ways(release, extent).iter().map(|way| way.name).collect()
         };
-        assert_eq!(names(&KERNELS[0], "5.10.0-32"), ["auto", "raw"]);
-        assert_eq!(names(&KERNELS[0], "6.1.0-50"), ["auto", "fexit", "tracepoint", "raw"]);
-        assert_eq!(names(&Kernel::locked("x", OLDEST), "6.1.0-50"), ["auto"]);
+        let plain = &KERNELS[0];
+        assert_eq!(names(plain, "5.10.0-32", Extent::All), ["auto", "raw"]);
+        assert_eq!(names(plain, "6.1.0-50", Extent::All), ["auto", "fexit", "tracepoint", "raw"]);
+        assert_eq!(names(plain, "6.1.0-50", Extent::Ordinary), ["auto", "raw"]);
+        assert_eq!(names(&Kernel::locked("x", OLDEST), "6.1.0-50", Extent::All), ["auto"]);
     }
 }

@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use super::kernels::{Expected, Kernel};
 use super::verdict::{Finding, Subject};
-use super::ways::WAYS;
+use super::ways::{WAYS, Way};
 
 /// What became of one kernel.
 pub(super) struct Outcome {
     pub(super) kernel: &'static Kernel,
     pub(super) release: String,
+    /// Those that were tried.
+    pub(super) ways: Vec<&'static Way>,
     pub(super) findings: Vec<Finding>,
     /// Runs of kernel programs that the kernel left out.
     pub(super) skipped_runs: u64,
+    /// Acts that were played again: gomon said that it could not have seen all.
+    pub(super) repeats: usize,
     pub(super) took: Duration,
 }
 
@@ -31,19 +35,20 @@ impl Outcome {
 /// The lines of the terminal's table, header first.
 pub(super) fn table(outcomes: &[Outcome]) -> Vec<String> {
     let header = format!(
-        "{:<14} {:<30} {:<7} {:>7} {:>7} {:>10} {:>8} {:>8}",
-        "kernel", "release", "result", "hooks", "events", "diagnoses", "skipped", "seconds"
+        "{:<14} {:<30} {:<7} {:>7} {:>7} {:>10} {:>8} {:>6} {:>8}",
+        "kernel", "release", "result", "hooks", "events", "diagnoses", "skipped", "again", "seconds"
     );
     let rows = outcomes.iter().map(|outcome| {
         let result = if outcome.faults().next().is_none() { "ok" } else { "FAILED" };
         format!(
-            "{:<14} {:<30} {result:<7} {:>7} {:>7} {:>10} {:>8} {:>8.1}",
+            "{:<14} {:<30} {result:<7} {:>7} {:>7} {:>10} {:>8} {:>6} {:>8.1}",
             outcome.kernel.name,
             outcome.release,
             share(outcome, Subject::Hook),
             share(outcome, Subject::Event),
             share(outcome, Subject::Diagnosis),
             outcome.skipped_runs,
+            outcome.repeats,
             outcome.took.as_secs_f64()
         )
     });
@@ -62,25 +67,31 @@ const INTRODUCTION: &str = "\
 
 Written by `cargo xtask vm --all --write-docs`, which boots each of these kernels in QEMU and lets gomon watch real
 containers there (runc, programs in Go): one that cannot start, one that runs, one that misses a library, one that runs
-out of memory, one that is told to stop, one that refuses a TLS certificate.
+out of memory, one that is told to stop, one that refuses a TLS certificate, one that may not mount, two that a seccomp
+filter stops, one that loads a library late.
 
-- **hooks**: kernel programs that load and attach, as `gomon doctor` says. One that a kernel is too old for does not count
-  as missing.
-- **events**: each probe has one event caused, which must be seen exactly once, with the right members.
+- **hooks**: kernel programs that load and attach, as `gomon doctor` says; every hook of gomon's table, each way. One that a
+  kernel is too old for does not count as missing. Under lockdown: those that are refused, from 5.13 on; before, they load and
+  read nothing.
+- **events**: each probe has one event caused, which must be seen exactly once, with the right members. Floods are left to
+  the live tests: no emulated processor makes enough events.
 - **diagnoses**: the right one for each container, with the right names, and none where nothing is wrong.
 - **skipped runs**: how often the kernel left a program out on a CPU because another task had been preempted inside of it,
-  over all ways of hooking. Kernels that preempt (PREEMPT_RT, and Debian's from 7.0 on) may do that; the emulated
-  processor, on which a program takes very long, makes it frequent. gomon counts skipped runs as lost events: any of them
-  may have been one.
+  over all ways of hooking, for the agent and for `gomon events` beside it. Kernels that preempt (PREEMPT_RT, and Debian's
+  from 7.0 on) may do that; the emulated processor, on which a program takes very long, makes it frequent. gomon counts
+  skipped runs as lost events: any of them may have been one.
+- **again**: a container is run once more, three times at most, when something that it causes was not told and gomon itself
+  says that it cannot have seen all: programs were skipped, or the time for inspecting the container ran out, which on the
+  emulated processor it may. A wrong diagnosis stays a fault.
 
 ";
 
 /// The page, from the results of all kernels.
 pub(super) fn page(outcomes: &[Outcome]) -> String {
     let mut lines = vec![
-        "| kernel | | cgroups | ways of hooking | hooks | events | diagnoses | skipped runs | result |"
+        "| kernel | | cgroups | ways of hooking | hooks | events | diagnoses | skipped runs | again | result |"
             .to_owned(),
-        "|---|---|---|---|---|---|---|---|---|".to_owned(),
+        "|---|---|---|---|---|---|---|---|---|---|".to_owned(),
     ];
     lines.extend(outcomes.iter().map(row));
     if WAYS.len() > 1 {
@@ -95,7 +106,7 @@ pub(super) fn page(outcomes: &[Outcome]) -> String {
 
 fn row(outcome: &Outcome) -> String {
     let Kernel { about, cgroups, expected, .. } = outcome.kernel;
-    let names: Vec<&str> = outcome.kernel.ways(&outcome.release).iter().map(|way| way.name).collect();
+    let names: Vec<&str> = outcome.ways.iter().map(|way| way.name).collect();
     let result = match (outcome.faults().count(), expected) {
         (0, Expected::Sees) => "sees all".to_owned(),
         (0, Expected::LockedOut) => "`gomon doctor` names lockdown".to_owned(),
@@ -105,11 +116,12 @@ fn row(outcome: &Outcome) -> String {
     let [hooks, events, diagnoses] =
         [Subject::Hook, Subject::Event, Subject::Diagnosis].map(|subject| share(outcome, subject));
     format!(
-        "| {} | {about} | {} | {} | {hooks} | {events} | {diagnoses} | {} | {result} |",
+        "| {} | {about} | {} | {} | {hooks} | {events} | {diagnoses} | {} | {} | {result} |",
         outcome.release,
         cgroups.name(),
         names.join(", "),
-        outcome.skipped_runs
+        outcome.skipped_runs,
+        outcome.repeats
     )
 }
 
@@ -127,8 +139,10 @@ mod tests {
         Outcome {
             kernel: &KERNELS[0],
             release: "5.10.0-32-cloud-amd64".to_owned(),
+            ways: WAYS.iter().take(1).collect(),
             findings: vec![finding(Subject::Event, None), finding(Subject::Event, fault)],
-            skipped_runs: 0,
+            skipped_runs: 7,
+            repeats: 1,
             took: Duration::from_millis(17_250),
         }
     }
@@ -143,6 +157,8 @@ mod tests {
             page.contains("| 5.10.0-32-cloud-amd64 |")
                 && page.contains("| 1/2 |")
                 && page.contains("1 fault |")
+                && page.contains("| auto |")
+                && page.contains("| 7 | 1 |")
         );
     }
 }

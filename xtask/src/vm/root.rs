@@ -1,26 +1,28 @@
-//! The file system of a guest, an initramfs: busybox, a static gomon, runc with its libraries, and the containers.
+//! The file system of a guest, an initramfs: busybox, gomon and runc with their libraries, and the containers.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::acts;
 use super::cpio::Archive;
 use super::ways::WAYS;
+use crate::agent::{self, Profile};
 use crate::fixtures;
-use crate::setup::{self, go};
-use crate::workspace::{self, Workspace};
-use crate::{cache, command, say};
+use crate::setup::go;
+use crate::{cache, command};
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// musl's loader, which is its C library too.
+const MUSL: &str = "lib/ld-musl-x86_64.so.1";
 const GUEST: &str = include_str!("guest.sh");
 
 /// Builds what is not there and packs it; the path of the archive.
 pub(super) fn make() -> Result<PathBuf> {
-    let gomon = build()?;
+    let gomon = stripped()?;
     let programs = fixtures::ensure(&go::ensure()?, &[])?.dir.join("bin");
     let path = cache::dir("vm")?.join("initramfs");
     // A guest of another run may have the old one mapped.
@@ -32,18 +34,13 @@ pub(super) fn make() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Static, so that the guest needs no C library of this machine. Optimised a little: the guest is emulated.
-fn build() -> Result<PathBuf> {
-    say::progress("building a static gomon");
-    let mut build = workspace::cargo();
-    build.args(["build", "--quiet", "--package", "monitor", "--bin", "gomon", "--target", TARGET]);
-    build.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1").env("CARGO_PROFILE_DEV_DEBUG", "false");
-    build.env("PATH", setup::path()?);
-    if !build.status().context("cannot start cargo")?.success() {
-        bail!("gomon does not build as a static program");
-    }
-    Ok(Workspace::read()?.target_directory.join(TARGET).join("debug/gomon"))
+/// What the other tests run, without what only a debugger reads: the guest keeps it in memory.
+fn stripped() -> Result<PathBuf> {
+    let gomon = agent::build(Profile::Dev)?;
+    let stripped = cache::dir("vm")?.join("gomon");
+    let mut strip = Command::new(command::find("strip").context("strip is not installed")?);
+    command::quiet(strip.arg("-o").arg(&stripped).arg(&gomon))?;
+    Ok(stripped)
 }
 
 fn pack(mut archive: Archive<BufWriter<File>>, gomon: &Path, programs: &Path) -> Result<()> {
@@ -54,27 +51,25 @@ fn pack(mut archive: Archive<BufWriter<File>>, gomon: &Path, programs: &Path) ->
     archive.file("init", 0o755, GUEST.as_bytes())?;
     archive.file("bin/busybox", 0o755, &read(Path::new("/bin/busybox"))?)?;
     archive.link("bin/sh", "busybox")?;
-    archive.file("bin/gomon", 0o755, &read(gomon)?)?;
     let runc = command::find("runc").context("runc is not installed")?;
-    archive.file("bin/runc", 0o755, &read(&runc)?)?;
-    for library in libraries(&runc)? {
+    let mut needed = BTreeSet::new();
+    for (name, program) in [("bin/gomon", gomon), ("bin/runc", &runc)] {
+        archive.file(name, 0o755, &read(program)?)?;
+        needed.extend(libraries(program)?);
+    }
+    for library in needed {
         archive.file(library.trim_start_matches('/'), 0o755, &read(Path::new(&library))?)?;
     }
-    for program in ["probe.static", "probe.glibc"] {
+    for program in ["probe.static", "probe.glibc", "probe.musl"] {
         archive.file(&format!("container/app/{program}"), 0o755, &read(&programs.join(program))?)?;
     }
+    // glibc's loader is to be absent.
+    archive.file(&format!("container/{MUSL}"), 0o755, &read(&Path::new("/").join(MUSL))?)?;
     for way in WAYS {
         for (at, act) in acts::of_way(way).enumerate() {
-            let path = |name: &str| format!("acts/{}/{at}/{name}", way.name);
-            let mut files = vec![
-                ("name", format!("{}\n", act.name)),
-                ("id", act.id(way)),
-                ("config.json", act.config(way).to_string()),
-                ("patterns", act.pattern.map(|pattern| format!("{pattern}\n")).unwrap_or_default()),
-            ];
-            files.extend(act.signal.map(|signal| ("signal", signal.to_owned())));
-            for (name, content) in files {
-                archive.file(&path(name), 0o644, content.as_bytes())?;
+            for (name, content) in act.files(way) {
+                // In the order of names, which is that of the list.
+                archive.file(&format!("acts/{}/{at:02}/{name}", way.name), 0o644, content.as_bytes())?;
             }
         }
     }

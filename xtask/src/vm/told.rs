@@ -15,7 +15,8 @@ enum Line {
     Doctor { way: String, exit: i32 },
     Checks { way: String, document: Checks },
     Watching { way: String, is_ready: bool },
-    Act { way: String, name: String, exit: i32 },
+    Act { way: String, name: String, exit: i32, skipped: u64, partial: u64 },
+    Skipped { way: String, count: u64 },
     Said { way: String, line: String },
     Diagnoses { way: String, document: Diagnoses },
     Metric { way: String, line: String },
@@ -70,6 +71,15 @@ pub(super) struct Event {
     pub(super) happened: Value,
 }
 
+/// How an act went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Played {
+    /// The exit code that runc gave.
+    pub(super) exit: i32,
+    /// Runs of kernel programs that were left out meanwhile, and inspections that did not tell all.
+    pub(super) excuses: u64,
+}
+
 /// Everything about one way.
 #[derive(Default)]
 pub(super) struct Heard {
@@ -77,8 +87,10 @@ pub(super) struct Heard {
     pub(super) checks: Vec<Check>,
     /// The agent and the stream of events came to watch; whether the agent calls itself ready.
     pub(super) watching: Option<bool>,
-    /// By name, with the exit code that runc gave.
-    pub(super) acts: BTreeMap<String, i32>,
+    /// By name, each time that one was played.
+    pub(super) acts: BTreeMap<String, Vec<Played>>,
+    /// Runs of kernel programs that the kernel left out, those of the agent and those of the stream.
+    pub(super) skipped: u64,
     pub(super) diagnoses: Vec<Diagnosis>,
     /// A scrape.
     pub(super) metrics: String,
@@ -124,7 +136,11 @@ impl Told {
             Line::Doctor { way, exit } => self.of(way).doctor_exit = Some(exit),
             Line::Checks { way, document } => self.of(way).checks = document.checks,
             Line::Watching { way, is_ready } => self.of(way).watching = Some(is_ready),
-            Line::Act { way, name, exit } => drop(self.of(way).acts.insert(name, exit)),
+            Line::Act { way, name, exit, skipped, partial } => {
+                let played = Played { exit, excuses: skipped + partial };
+                self.of(way).acts.entry(name).or_default().push(played);
+            }
+            Line::Skipped { way, count } => self.of(way).skipped = count,
             Line::Said { way, line } => self.of(way).said.push(line),
             Line::Diagnoses { way, document } => self.of(way).diagnoses = document.diagnoses,
             Line::Metric { way, line } => {
@@ -152,14 +168,16 @@ mod tests {
             "{\"kind\":\"up\",\"way\":\"none\",\"release\":\"6.1.0\"}\r\n\
             {\"kind\":\"doctor\",\"way\":\"auto\",\"exit\":3}\n\
             {\"kind\":\"metric\",\"way\":\"auto\",\"line\":\"gomon_x{a=\\\"b\\\"} 2\"}\n\
-            {\"kind\":\"act\",\"way\":\"raw\",\"name\":\"ran\",\"exit\":7}\n\
+            {\"kind\":\"act\",\"way\":\"raw\",\"uptime\":9,\"name\":\"ran\",\"exit\":1,\"skipped\":2,\"partial\":1}\n\
+            {\"kind\":\"act\",\"way\":\"raw\",\"uptime\":9,\"name\":\"ran\",\"exit\":7,\"skipped\":0,\"partial\":0}\n\
             {\"kind\":\"done\",\"way\":\"none\",\"uptime\":9.5}\n\
             [   12.3] a word of the kernel\n",
         );
         assert_eq!((told.release.as_deref(), told.is_done), (Some("6.1.0"), true));
         let auto = &told.ways["auto"];
         assert_eq!((auto.doctor_exit, auto.scrape().count("gomon_x", &[("a", "b")])), (Some(3), 2));
-        assert_eq!(told.ways["raw"].acts["ran"], 7);
+        let played = [Played { exit: 1, excuses: 3 }, Played { exit: 7, excuses: 0 }];
+        assert_eq!(told.ways["raw"].acts["ran"], played);
         assert_eq!(told.garbled.len(), 1);
     }
 }

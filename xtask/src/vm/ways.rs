@@ -10,15 +10,25 @@ pub(super) struct Way {
     pub(super) about: &'static str,
     /// What `gomon doctor` writes before the place of a program that attaches so; nothing where gomon is free.
     pub(super) place: &'static str,
-    /// The hooks that have it, as `gomon doctor` names them.
+    /// The hooks that have it.
     pub(super) hooks: &'static [&'static str],
+    /// Tried in every run; the others only where every way is wanted.
+    is_ordinary: bool,
+}
+
+/// How much is tried on a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Two ways: what gomon chooses by itself, and what it has left where everything else fails.
+    Ordinary,
+    All,
 }
 
 /// What gomon does when it is not told.
 const DEFAULT: &str = "auto";
 
 /// The hooks that have several ways.
-const CHOOSY: &[&str] = &["hook:open_and_exec", "hook:tls", "hook:syscall_refused"];
+const CHOOSY: &[&str] = &["open_and_exec", "tls", "syscall_refused"];
 
 pub(super) const WAYS: &[Way] = &[
     Way {
@@ -27,6 +37,7 @@ pub(super) const WAYS: &[Way] = &[
         about: "the cheapest, which gomon chooses by itself",
         place: "",
         hooks: CHOOSY,
+        is_ordinary: true,
     },
     Way {
         name: "fexit",
@@ -34,7 +45,8 @@ pub(super) const WAYS: &[Way] = &[
         about: "at the end of the functions of system calls",
         place: "fexit/",
         // A call that a seccomp filter refuses never reaches its function.
-        hooks: &["hook:open_and_exec", "hook:tls"],
+        hooks: &["open_and_exec", "tls"],
+        is_ordinary: false,
     },
     Way {
         name: "tracepoint",
@@ -42,6 +54,7 @@ pub(super) const WAYS: &[Way] = &[
         about: "the tracepoints behind single system calls",
         place: "tracepoint/",
         hooks: CHOOSY,
+        is_ordinary: false,
     },
     Way {
         name: "raw",
@@ -49,12 +62,17 @@ pub(super) const WAYS: &[Way] = &[
         about: "the tracepoint behind all system calls",
         place: "tp_btf/",
         hooks: CHOOSY,
+        is_ordinary: true,
     },
 ];
 
 impl Way {
     pub(super) fn is_default(&self) -> bool {
         self.name == DEFAULT
+    }
+
+    pub(super) fn is_in(&self, extent: Extent) -> bool {
+        self.is_ordinary || extent == Extent::All
     }
 }
 
