@@ -47,7 +47,8 @@ pub const fn allowance(probe: Probe) -> u64 {
         | Probe::SyscallRefused
         | Probe::Listening
         | Probe::DlopenFailed
-        | Probe::Flood => 4_096,
+        | Probe::Flood
+        | Probe::SelfTest => 4_096,
     }
 }
 
@@ -57,7 +58,7 @@ pub const MODEST: u64 = 64;
 /// Probes whose events are never kept back: so rare that none can be spared.
 #[must_use]
 pub const fn is_exempt(probe: Probe) -> bool {
-    matches!(probe, Probe::OomKill | Probe::Flood)
+    matches!(probe, Probe::OomKill | Probe::Flood | Probe::SelfTest)
 }
 
 impl Budget {

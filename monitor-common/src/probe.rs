@@ -18,11 +18,13 @@ pub enum Probe {
     SyscallRefused = 11,
     Listening = 12,
     DlopenFailed = 13,
+    /// A call of gomon's own, to see whether it sees. About no container.
+    SelfTest = 14,
 }
 
 impl Probe {
     /// All probes in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ExecFailed,
         Self::Exec,
         Self::Open,
@@ -37,6 +39,7 @@ impl Probe {
         Self::SyscallRefused,
         Self::Listening,
         Self::DlopenFailed,
+        Self::SelfTest,
     ];
 
     /// The name in metrics, recordings and messages.
@@ -57,7 +60,14 @@ impl Probe {
             Self::SyscallRefused => "syscall_refused",
             Self::Listening => "listening",
             Self::DlopenFailed => "dlopen_failed",
+            Self::SelfTest => "self_test",
         }
+    }
+
+    /// Told by the programs of other probes: it has no hook of its own.
+    #[must_use]
+    pub const fn is_told_by_others(self) -> bool {
+        matches!(self, Self::Flood | Self::SelfTest)
     }
 
     /// The probe whose number is `kind`.
@@ -120,7 +130,7 @@ pub const TALLIES: usize = 6;
 pub const PROGRAMS: u32 = 3;
 
 /// Entries of the per-CPU counter array: one for each probe and program, with all tallies in it.
-pub const COUNTERS: u32 = 14 * PROGRAMS;
+pub const COUNTERS: u32 = 15 * PROGRAMS;
 
 /// Where the tallies of a probe and program stand in the array.
 #[must_use]
@@ -137,8 +147,8 @@ mod tests {
         for (kind, probe) in (0_u32..).zip(Probe::ALL) {
             assert_eq!(Probe::from_kind(kind), Some(probe));
         }
-        assert_eq!(Probe::from_kind(14), None);
-        assert_eq!(counter_index(Probe::DlopenFailed, PROGRAMS - 1), COUNTERS - 1);
+        assert_eq!(Probe::from_kind(15), None);
+        assert_eq!(counter_index(Probe::SelfTest, PROGRAMS - 1), COUNTERS - 1);
         assert!(Tally::ALL.iter().enumerate().all(|(at, tally)| *tally as usize == at));
     }
 }

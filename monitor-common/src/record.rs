@@ -37,6 +37,13 @@ pub struct ExecFailed {
     pub argv0: [u8; ARG_BYTES],
 }
 
+/// A failing execve(2) of gomon's own came through. Its cgroup is 0.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SelfTest {
+    pub header: Header,
+}
+
 /// `sched_process_exec`.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -32,6 +32,10 @@ static GROUP_DEAD_IS_TOLD: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 static REGISTERS_ARE_TO_BE_HAD: Global<u32> = Global::new(0);
 
+/// What gomon's own failing calls carry; see the probe `self_test`.
+#[unsafe(no_mangle)]
+static SELF_TEST_MARK: Global<u64> = Global::new(u64::MAX);
+
 /// The offset of a member, or `None` where this kernel has none.
 #[inline(always)]
 pub(crate) fn offset(which: Offset) -> Option<usize> {
@@ -68,4 +72,9 @@ pub(crate) fn group_dead_is_told() -> bool {
 #[inline(always)]
 pub(crate) fn registers_are_to_be_had() -> bool {
     REGISTERS_ARE_TO_BE_HAD.load() != 0
+}
+
+#[inline(always)]
+pub(crate) fn self_test_mark() -> u64 {
+    SELF_TEST_MARK.load()
 }

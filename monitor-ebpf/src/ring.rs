@@ -63,7 +63,8 @@ records!(
     Flood,
     SyscallRefused,
     Listening,
-    DlopenFailed
+    DlopenFailed,
+    SelfTest
 );
 
 impl Lane {

@@ -1,11 +1,15 @@
 //! The agent's configuration: flags over `GOMON_*` over drop-ins over the file over defaults. An unknown key is an error.
 
+mod reload;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
+
+pub use reload::Reload;
 
 use crate::{nearest::nearest, sink::metrics::DEFAULT_MAX_SERIES};
 

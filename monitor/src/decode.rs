@@ -32,6 +32,14 @@ pub enum DecodeError {
     Short { probe: &'static str, len: usize },
     #[error("path class {0} is unknown")]
     Class(u32),
+    #[error("the answer to a call of gomon's own is no event of a container")]
+    OwnCall,
+}
+
+/// When gomon's own failing call was made, if the record is about one.
+pub fn self_test(bytes: &[u8]) -> Option<BootNs> {
+    let record: &record::SelfTest = read(bytes, Probe::SelfTest).ok()?;
+    (record.header.kind == Probe::SelfTest as u32).then_some(BootNs(record.header.boot_ns))
 }
 
 /// Decodes records, and keeps the strings that come again.
@@ -84,6 +92,7 @@ fn event(texts: &mut Texts, bytes: &[u8]) -> Result<Event, DecodeError> {
             let of = Probe::from_kind(record.probe).ok_or(DecodeError::Kind(record.probe))?;
             EventKind::Flooded { probe: of.name().to_owned() }
         }
+        Probe::SelfTest => return Err(DecodeError::OwnCall),
     };
     Ok(Event {
         at: BootNs(header.boot_ns),
@@ -252,6 +261,18 @@ mod tests {
         assert_eq!(of(b"runc\0run\0web\0", 13), ["runc", "run", "web"]);
         assert_eq!(of(b"cut off\0\0web", 12), ["cut off", "", "web"]);
         assert!(of(b"", 0).is_empty() && of(b"", 5000).is_empty());
+    }
+
+    #[test]
+    fn the_answer_to_a_call_of_gomons_own_is_no_event() {
+        let mut record = record::SelfTest::new_zeroed();
+        record.header.kind = Probe::SelfTest as u32;
+        record.header.boot_ns = 7;
+        let bytes = record.as_bytes();
+        assert_eq!(self_test(bytes), Some(BootNs(7)));
+        assert_eq!(event(bytes), Err(DecodeError::OwnCall));
+        assert_eq!(self_test(&bytes[..bytes.len() - 1]), None);
+        assert_eq!(self_test(failed_exec().as_bytes()), None);
     }
 
     #[test]

@@ -10,7 +10,12 @@ mod inspections;
 mod options;
 mod whereabouts;
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use aya::Ebpf;
 use monitor_common::{
@@ -38,7 +43,6 @@ use crate::{
         observation::{Loss, Observation, Wanted},
         time::{BootEpoch, BootNs, MS, SECOND},
     },
-    runtime,
 };
 use dlopen::Dlopens;
 use exits::Exits;
@@ -96,16 +100,9 @@ impl Observer {
     /// Attaches the probes and finds the containers that exist.
     pub fn start(options: &Options) -> Result<Self, ObserveError> {
         let host_root = options.host_root.clone().unwrap_or_else(|| PathBuf::from("/"));
-        let proc = if host_root == std::path::Path::new("/") {
-            PathBuf::from("/proc")
-        } else {
-            host_root.join("proc")
-        };
+        let proc = if host_root == Path::new("/") { PathBuf::from("/proc") } else { host_root.join("proc") };
         let host = Arc::new(inspect::Host::new(&host_root, &proc)?);
-        let sockets = match options.runtime_sockets.as_slice() {
-            [] => runtime::known_sockets(&host_root),
-            given => given.to_vec(),
-        };
+        let sockets = options::runtime_sockets(&options.runtime_sockets, &host_root);
         let hierarchy = Hierarchy::of_host(&proc, options.force_cgroup_v1)?;
         let (mut ebpf, btf) = load::load_maps(&hierarchy, if options.kernel_log { u8::MAX } else { 0 })?;
         if options.kernel_log {
@@ -152,7 +149,7 @@ impl Observer {
         observer.queue.push_back(Observation::Host { at: now, host: host_facts() });
         // The host's cgroups are set aside before the first event can come; what appears meanwhile is found again.
         observer.scan(now);
-        observer.hooks = load::attach_all(&mut observer.ebpf, &btf, options.only_way);
+        observer.hooks = load::attach_all(&mut observer.ebpf, &btf, &options.hooks);
         observer.attached_at = clock::now();
         let (on_demand, uprobes) = uprobes::load(&mut observer.ebpf, &btf);
         observer.on_demand = on_demand;
@@ -187,6 +184,16 @@ impl Observer {
     /// Up to this time all events were handed out.
     pub fn horizon(&self) -> BootNs {
         BootNs(clock::now().0.saturating_sub(SETTLE_NS))
+    }
+
+    /// These are asked for names from now on.
+    pub fn use_runtime_sockets(&mut self, given: &[PathBuf], host_root: &Path) {
+        self.inspections.use_sockets(options::runtime_sockets(given, host_root));
+    }
+
+    /// When gomon's own calls were made that came back since somebody asked.
+    pub fn take_self_tests(&mut self) -> Vec<BootNs> {
+        self.rings.take_self_tests()
     }
 
     /// Waits for something to happen, at most until `due`. Cancel-safe.
@@ -310,7 +317,9 @@ impl Observer {
     }
 
     fn check_losses(&mut self, at: BootNs) {
-        for (before, probe) in self.lost.iter_mut().zip(Probe::ALL) {
+        // A call of gomon's own is nobody's event: what is lost of it is told by its not coming.
+        let events = |(_, probe): &(_, Probe)| *probe != Probe::SelfTest;
+        for (before, probe) in self.lost.iter_mut().zip(Probe::ALL).filter(events) {
             let tallies = self.counters.of(probe);
             let reasons = [(Tally::LostRingFull, Loss::RingFull), (Tally::LostUnreadable, Loss::Unreadable)];
             for (before, (tally, reason)) in before.iter_mut().zip(reasons) {

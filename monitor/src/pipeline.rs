@@ -2,8 +2,11 @@
 
 use std::{
     io::{self, Write},
+    path::{Path, PathBuf},
     time::Duration,
 };
+
+use monitor_common::probe::Probe;
 
 use crate::{
     engine::Engine,
@@ -43,6 +46,8 @@ pub struct Pipeline {
     /// When what is being taken was gathered.
     taken_at: BootNs,
     told: Told,
+    /// A call of gomon's own has come back since somebody asked.
+    self_tested: bool,
 }
 
 /// What the metrics already know of totals that only grow.
@@ -67,6 +72,7 @@ impl Pipeline {
             refreshed_at: BootNs(0),
             taken_at: BootNs(0),
             told: Told::default(),
+            self_tested: false,
         }
     }
 
@@ -106,6 +112,16 @@ impl Pipeline {
         &self.observer
     }
 
+    /// Whether a call of gomon's own has come back since somebody asked.
+    pub fn take_self_test(&mut self) -> bool {
+        std::mem::take(&mut self.self_tested)
+    }
+
+    /// What the runtimes' sockets are from now on; the known places below `host_root` if none is given.
+    pub fn use_runtime_sockets(&mut self, given: &[PathBuf], host_root: &Path) {
+        self.observer.use_runtime_sockets(given, host_root);
+    }
+
     /// Waits for something to happen and takes it through. An error is the recording's: it cannot be written.
     pub async fn turn(&mut self) -> io::Result<Vec<Output>> {
         let mut out = Vec::new();
@@ -120,6 +136,13 @@ impl Pipeline {
         let refresh = horizon.since(self.refreshed_at) >= REFRESH_NS;
         if is_due || refresh {
             self.take(Observation::Tick { at: horizon }, &mut out)?;
+        }
+        for at in self.observer.take_self_tests() {
+            self.self_tested = true;
+            if let Some(shared) = &self.shared {
+                let latency = Duration::from_nanos(self.taken_at.since(at));
+                shared.metrics(|metrics| metrics.received(Probe::SelfTest, latency));
+            }
         }
         if refresh {
             self.refreshed_at = horizon;

@@ -3,7 +3,12 @@
 
 use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path};
 
-use gomon::kernel::{cgroupfs::Hierarchy, hooks::Kind, load, uprobes};
+use gomon::kernel::{
+    cgroupfs::Hierarchy,
+    hooks::Kind,
+    load::{self, Choice},
+    uprobes,
+};
 
 /// The verifier of another kernel follows other paths; more than this many times as many would be a surprise.
 const OTHER_KERNEL: u32 = 3;
@@ -14,7 +19,7 @@ fn programs() -> BTreeMap<&'static str, (u32, u32)> {
     let mut found = BTreeMap::new();
     for kind in Kind::ALL {
         let (mut ebpf, btf) = load::load_maps(&hierarchy, 0).expect("the object loads");
-        let mut states = load::attach_all(&mut ebpf, &btf, Some(kind));
+        let mut states = load::attach_all(&mut ebpf, &btf, &Choice { only: Some(kind), ..Choice::default() });
         states.extend(uprobes::load(&mut ebpf, &btf).0);
         for state in states {
             for program in state.programs() {

@@ -1,10 +1,16 @@
 //! `gomon agent`: watches all containers of the node and serves what it finds.
 
+mod reload;
+mod sight;
+
 use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::{
     exit::{Exit, Failure, OrExit},
-    live, settings,
+    live,
+    settings::{self, Log},
     version::BUILD,
 };
 use crate::{
@@ -23,20 +29,24 @@ use crate::{
         shared::Shared,
     },
 };
+use reload::Hangups;
+use sight::Sight;
 
 /// How long a stop may take: what is in the rings is still counted.
 const GRACE: Duration = Duration::from_millis(200);
 
 pub(super) fn run(args: &AgentArgs, global: Global) -> Result<Exit, Failure> {
+    reload::ignore_until_listened_to();
     let config = settings::agent(args, global)?;
     if args.check_config {
         return Ok(Exit::Nothing);
     }
-    settings::log(config.log_format, config.log_level, global.color);
-    live::block_on(serve(config, global))
+    let log = settings::log(config.log_format, config.log_level, global.color);
+    live::block_on(serve(config, args, &log, global))
 }
 
-async fn serve(config: Config, global: Global) -> Result<Exit, Failure> {
+async fn serve(mut config: Config, args: &AgentArgs, log: &Log, global: Global) -> Result<Exit, Failure> {
+    let mut hangups = Hangups::listen(args, global);
     let stop = live::stopped();
     tokio::pin!(stop);
     // Listen first: a port in use must not cost a running agent its probes.
@@ -49,6 +59,7 @@ async fn serve(config: Config, global: Global) -> Result<Exit, Failure> {
         }
     };
     let metrics = Metrics::new(BUILD, clock::boot_epoch(), config.max_series).or_exit(Exit::Usage)?;
+    metrics.configured(Some(Timestamp::now()));
     let shared = Shared::new(metrics, clock::boot_epoch());
     let address = tcp.local_addr().map_or(config.listen.clone(), |address| address.to_string());
     let server = tokio::spawn(http::serve(tcp, shared.clone()));
@@ -58,20 +69,24 @@ async fn serve(config: Config, global: Global) -> Result<Exit, Failure> {
         host_root: Some(config.host_root.clone()),
     };
     let observer = live::observe(&host, None, global)?;
-    let blind: Vec<String> = observer
+    let off: Vec<String> = observer
         .hooks()
         .iter()
         .filter(|state| !state.is_attached())
         .map(|state| format!("hook {} is off: {}", state.hook.name, state.hook.lost))
         .collect();
-    tracing::info!(%address, containers = observer.containers(), probes = observer.hooks().len() - blind.len(), "gomon watches");
+    tracing::info!(%address, containers = observer.containers(), probes = observer.hooks().len() - off.len(), "gomon watches");
     let mut pipeline = Pipeline::new(observer).sharing(shared.clone());
-    shared.set_not_ready(blind);
+    let mut sight = Sight::new(off);
     let ended = loop {
         tokio::select! {
             () = &mut stop => break Ok(Exit::Nothing),
+            read = hangups.next() => reload::apply(read, &mut config, log, &mut pipeline, &shared),
             turn = pipeline.turn() => match turn {
-                Ok(outputs) => tell(&pipeline, outputs),
+                Ok(outputs) => {
+                    tell(&pipeline, outputs);
+                    sight.turn(&mut pipeline, &shared);
+                }
                 Err(error) => break Err(Failure::new(Exit::CannotObserve, error)),
             },
         }

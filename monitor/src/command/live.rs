@@ -17,7 +17,7 @@ use crate::{
     },
     config::LogFormat,
     inspect::{self, Survey},
-    kernel::hooks,
+    kernel::{hooks, load::Choice},
     model::container::{ContainerId, Identity},
     observer::{ObserveError, Observer, Options},
     runtime::{self, Listed, ResolveError},
@@ -42,7 +42,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
 
 /// Sets up the log of a command that runs for a person.
 pub(super) fn log(global: Global) {
-    settings::log(LogFormat::Text, settings::level(global), global.color);
+    drop(settings::log(LogFormat::Text, settings::level(global), global.color));
 }
 
 /// Attaches the probes.
@@ -56,7 +56,7 @@ pub(super) fn observe(
         runtime_sockets: host.runtime_sockets.clone(),
         only,
         force_cgroup_v1: std::env::var_os("GOMON_FORCE_CGROUP_V1").is_some(),
-        only_way: only_way()?,
+        hooks: choice()?,
         kernel_log: global.verbose >= 2,
     };
     let observer = Observer::start(&options).map_err(cannot_observe)?;
@@ -67,13 +67,23 @@ pub(super) fn observe(
     Ok(observer)
 }
 
-/// Hooks can be made to see in one way alone, for comparisons and tests: `GOMON_HOOKS=fexit|tracepoint|raw`.
-pub(super) fn only_way() -> Result<Option<hooks::Kind>, Failure> {
-    let Some(wanted) = std::env::var_os("GOMON_HOOKS") else { return Ok(None) };
-    let kind = hooks::Kind::ALL.into_iter().find(|kind| wanted == kind.name());
-    kind.map(Some)
-        .with_context(|| format!("GOMON_HOOKS is {}, not fexit, tracepoint or raw", wanted.display()))
-        .or_exit(Exit::Usage)
+/// For comparisons and tests: `GOMON_HOOKS=fexit|tracepoint|raw` makes hooks see in one way alone, `GOMON_HOOKS_OFF=NAME,…`
+/// leaves some out.
+pub(super) fn choice() -> Result<Choice, Failure> {
+    let only = std::env::var("GOMON_HOOKS").ok().map(|wanted| {
+        let kind = hooks::Kind::ALL.into_iter().find(|kind| wanted == kind.name());
+        kind.with_context(|| format!("GOMON_HOOKS is {wanted}, not fexit, tracepoint or raw"))
+    });
+    let off = std::env::var("GOMON_HOOKS_OFF").unwrap_or_default();
+    let without = off.split(',').map(str::trim).filter(|name| !name.is_empty()).map(|wanted| {
+        let known = || hooks::HOOKS.iter().map(|hook| hook.name);
+        known().find(|name| *name == wanted).with_context(|| {
+            let known: Vec<&str> = known().collect();
+            format!("GOMON_HOOKS_OFF names {wanted}; the hooks are {}", known.join(", "))
+        })
+    });
+    let without = without.collect::<anyhow::Result<_>>().or_exit(Exit::Usage)?;
+    Ok(Choice { only: only.transpose().or_exit(Exit::Usage)?, without })
 }
 
 /// The error with its way out.

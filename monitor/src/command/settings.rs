@@ -7,6 +7,7 @@ use tracing_subscriber::{
     Layer as _,
     filter::{LevelFilter, Targets},
     layer::SubscriberExt as _,
+    reload,
     util::SubscriberInitExt as _,
 };
 
@@ -37,15 +38,18 @@ pub fn level(global: Global) -> LogLevel {
     }
 }
 
+/// The log while gomon runs.
+pub struct Log(Box<dyn Fn(LogFormat, LogLevel) + Send + Sync>);
+
+impl Log {
+    /// From now on it has this form and this level.
+    pub fn set(&self, format: LogFormat, level: LogLevel) {
+        (self.0)(format, level);
+    }
+}
+
 /// Sends the log to standard error. Call it once.
-pub fn log(format: LogFormat, level: LogLevel, color: Color) {
-    let filter = match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
+pub fn log(format: LogFormat, level: LogLevel, color: Color) -> Log {
     let ansi = match color {
         Color::Always => true,
         Color::Never => false,
@@ -54,14 +58,34 @@ pub fn log(format: LogFormat, level: LogLevel, color: Color) {
             stderr.is_terminal() && anstream::AutoStream::choice(&stderr) != ColorChoice::Never
         }
     };
-    let lines = lines::layer(format, ansi, io::stderr);
-    // What libraries tell of their inner work is for those who ask for everything. The kernel programs' own messages
-    // carry the name of their object.
-    let others = if level == LogLevel::Trace { LevelFilter::TRACE } else { filter.min(LevelFilter::WARN) };
-    let wanted =
-        Targets::new().with_default(others).with_target("gomon", filter).with_target("gomon_ebpf", filter);
+    // A layer for each form: the one that is not wanted lets nothing pass.
+    let of = |form, format, level| if form == format { passes(level) } else { Targets::new() };
+    let (as_text, text) = reload::Layer::new(of(LogFormat::Text, format, level));
+    let (as_json, json) = reload::Layer::new(of(LogFormat::Json, format, level));
+    let registry = tracing_subscriber::registry()
+        .with(lines::layer(LogFormat::Text, ansi, io::stderr).with_filter(as_text))
+        .with(lines::layer(LogFormat::Json, ansi, io::stderr).with_filter(as_json));
     // A second call would find a log already set up, and leave it.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(wanted)).try_init();
+    let _ = registry.try_init();
+    Log(Box::new(move |format, level| {
+        // An error means that the log is gone, and nobody reads it.
+        let _ = text.reload(of(LogFormat::Text, format, level));
+        let _ = json.reload(of(LogFormat::Json, format, level));
+    }))
+}
+
+/// What a level lets pass. What libraries tell of their inner work is for those who ask for everything. The kernel programs'
+/// own messages carry the name of their object.
+fn passes(level: LogLevel) -> Targets {
+    let filter = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let others = if level == LogLevel::Trace { LevelFilter::TRACE } else { filter.min(LevelFilter::WARN) };
+    Targets::new().with_default(others).with_target("gomon", filter).with_target("gomon_ebpf", filter)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::{
     hooks::{Attach, HOOKS, Hook, Kind, Program, Way},
     object::OBJECT,
     offsets::{Layout, OffsetsError},
+    self_test,
     tracepoints::Links,
 };
 
@@ -81,6 +82,7 @@ pub fn load_maps(hierarchy: &Hierarchy, log_level: u8) -> Result<(Ebpf, Btf), Lo
         .override_global("TASK_IS_TYPED", &u32::from(layout.task_is_typed), true)
         .override_global("REGISTERS_ARE_TO_BE_HAD", &u32::from(layout.registers_are_to_be_had), true)
         .override_global("VICTIM_IS_TASK", &victim_is_task, true)
+        .override_global("SELF_TEST_MARK", &self_test::mark(), true)
         .override_global(aya_log::LEVEL, &log_level, false)
         .load(OBJECT)
         .map_err(|e| LoadError::Refused(chain(&e)))?;
@@ -104,10 +106,25 @@ pub fn forward_log(ebpf: &mut Ebpf) {
     }
 }
 
-/// Attaches every hook; one that the kernel refuses does not keep the others from seeing. `only` leaves one kind of way
-/// to those hooks that have it.
-pub fn attach_all(ebpf: &mut Ebpf, btf: &Btf, only: Option<Kind>) -> Vec<HookState> {
-    HOOKS.iter().map(|hook| attach(ebpf, btf, hook, only)).collect()
+/// Which hooks are attached, and in which way: comparisons and tests restrict both.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Hooks that can see in several ways use this one alone.
+    pub only: Option<Kind>,
+    /// Hooks that are left out, as if the kernel had refused them.
+    pub without: Vec<&'static str>,
+}
+
+/// Attaches every hook; one that the kernel refuses does not keep the others from seeing.
+pub fn attach_all(ebpf: &mut Ebpf, btf: &Btf, choice: &Choice) -> Vec<HookState> {
+    let state = |hook: &'static Hook| {
+        if choice.without.contains(&hook.name) {
+            let outcome = Outcome::Blind("it was left out by request".to_owned());
+            return HookState { hook, outcome, refused: Vec::new(), _links: Links::default() };
+        }
+        attach(ebpf, btf, hook, choice.only)
+    };
+    HOOKS.iter().map(state).collect()
 }
 
 /// The first way that the kernel accepts.

@@ -10,6 +10,7 @@ mod object;
 pub mod offsets;
 pub mod programs;
 pub mod rings;
+pub mod self_test;
 mod tracepoints;
 pub mod uprobes;
 

@@ -16,7 +16,7 @@ use monitor_common::limits::{ORDINARY_RING_BYTES, PRECIOUS_RING_BYTES};
 
 use super::fill::Fill;
 use crate::{
-    decode::Decoder,
+    decode::{Decoder, self_test},
     model::{
         event::Event,
         time::{BootNs, MS},
@@ -47,6 +47,8 @@ pub struct Rings {
     /// A ring may hold more than was read; what it holds is not older than this.
     complete_until: Option<BootNs>,
     decoder: Decoder,
+    /// Calls of gomon's own that came back.
+    self_tests: Vec<BootNs>,
     /// Records that did not decode.
     pub malformed: u64,
 }
@@ -67,6 +69,7 @@ impl Rings {
             precious_at: None,
             complete_until: None,
             decoder: Decoder::default(),
+            self_tests: Vec::new(),
             malformed: 0,
         })
     }
@@ -98,6 +101,10 @@ impl Rings {
             while count < BATCH {
                 let Some(item) = ring.next() else { break };
                 count += 1;
+                if let Some(at) = self_test(&item) {
+                    self.self_tests.push(at);
+                    continue;
+                }
                 match self.decoder.event(&item) {
                     Ok(event) => {
                         last = Some(event.at);
@@ -112,6 +119,11 @@ impl Rings {
             }
         }
         self.waiting.make_contiguous().sort_by_key(|event| event.at);
+    }
+
+    /// When gomon's own calls were made that came back since somebody asked.
+    pub fn take_self_tests(&mut self) -> Vec<BootNs> {
+        std::mem::take(&mut self.self_tests)
     }
 
     /// The next event that happened before `now` less the settling time.

@@ -89,6 +89,11 @@ impl Inspections {
         }
     }
 
+    /// These are asked from now on.
+    pub(super) fn use_sockets(&mut self, sockets: Vec<PathBuf>) {
+        self.sockets = sockets.into();
+    }
+
     /// Asks the runtimes' sockets for the name that the files do not tell.
     pub(super) fn ask_sockets(&self, run: Run, runtime: Runtime) {
         if self.sockets.is_empty() {

@@ -1,13 +1,18 @@
 //! What to observe, why nothing can be, and what the observer counts about itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use crate::{
     inspect,
-    kernel::{cgroupfs::CgroupError, hooks::Kind, load::LoadError, rings::RingError},
+    kernel::{
+        cgroupfs::CgroupError,
+        load::{Choice, LoadError},
+        rings::RingError,
+    },
     model::container::ContainerId,
+    runtime,
 };
 
 /// What to observe.
@@ -21,10 +26,14 @@ pub struct Options {
     pub force_cgroup_v1: bool,
     /// Sockets that may know the name of a container whose files do not tell it; the known places if none is given.
     pub runtime_sockets: Vec<PathBuf>,
-    /// Hooks that can see in several ways use this one alone.
-    pub only_way: Option<Kind>,
+    pub hooks: Choice,
     /// Messages of the kernel programs go to the log.
     pub kernel_log: bool,
+}
+
+/// The given sockets; the known places below `host_root` if none is given.
+pub(super) fn runtime_sockets(given: &[PathBuf], host_root: &Path) -> Vec<PathBuf> {
+    if given.is_empty() { runtime::known_sockets(host_root) } else { given.to_vec() }
 }
 
 /// Why nothing can be observed.

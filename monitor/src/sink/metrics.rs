@@ -11,6 +11,7 @@ mod tests;
 
 use std::{collections::BTreeSet, time::Duration};
 
+use jiff::Timestamp;
 use monitor_common::probe::{Probe, Tally};
 use prometheus::{CounterVec, IntCounterVec, Registry, TextEncoder};
 
@@ -90,6 +91,8 @@ impl Metrics {
         for probe in Probe::ALL {
             families.received.with_label_values(&[probe.name()]);
         }
+        families.self_test_last.with_label_values::<&str>(&[]);
+        families.self_test_failures.with_label_values::<&str>(&[]);
         let containers = Containers::new(families.clone(), epoch, max_series);
         let metrics = Self { registry, families, containers, attached: BTreeSet::new() };
         metrics.tell_probes();
@@ -197,6 +200,29 @@ impl Metrics {
         self.families.inspections.with_label_values(&[Inspected::Failed.labels()]).inc_by(count);
     }
 
+    /// A call of gomon's own came back.
+    pub fn self_tested(&self, at: Timestamp) {
+        self.families.self_test_last.with_label_values::<&str>(&[]).set(at.as_duration().as_secs_f64());
+    }
+
+    /// A call of gomon's own did not come back in time.
+    pub fn self_test_failed(&self) {
+        self.families.self_test_failures.with_label_values::<&str>(&[]).inc();
+    }
+
+    /// The configuration was read; `None` where it was wrong and all stays as it was.
+    pub fn configured(&self, at: Option<Timestamp>) {
+        self.families.reload_success.with_label_values::<&str>(&[]).set(i64::from(at.is_some()));
+        if let Some(at) = at {
+            self.families.reload_last.with_label_values::<&str>(&[]).set(at.as_duration().as_secs_f64());
+        }
+    }
+
+    /// The most series with container labels from now on. Those that exist stay until their containers are gone.
+    pub fn set_max_series(&mut self, max_series: usize) {
+        self.containers.set_max(max_series);
+    }
+
     /// A handle to encode the metrics with, while this value goes on counting.
     #[must_use]
     pub fn scrape(&self) -> Scrape {
@@ -209,8 +235,7 @@ impl Metrics {
     }
 
     fn tell_probes(&self) {
-        // A flood is told by the programs of all others: it has no hook of its own.
-        for probe in Probe::ALL.into_iter().filter(|probe| *probe != Probe::Flood) {
+        for probe in Probe::ALL.into_iter().filter(|probe| !probe.is_told_by_others()) {
             let attached = i64::from(self.attached.contains(&probe));
             self.families.probe_attached.with_label_values(&[probe.name()]).set(attached);
         }

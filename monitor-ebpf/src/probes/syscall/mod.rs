@@ -8,6 +8,7 @@
 mod exec;
 mod open;
 mod refused;
+mod self_test;
 mod tls;
 
 use aya_ebpf::{

@@ -49,7 +49,7 @@ fn is_seeing(probes: &[Check]) -> bool {
 
 #[cfg(feature = "kernel")]
 fn probes(proc: &Path) -> Result<Vec<Check>, Failure> {
-    Ok(probes::checks(proc, super::live::only_way()?))
+    Ok(probes::checks(proc, &super::live::choice()?))
 }
 
 #[cfg(not(feature = "kernel"))]

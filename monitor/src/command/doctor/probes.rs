@@ -9,13 +9,13 @@ use crate::{
     kernel::{
         cgroupfs::{Hierarchy, Mode},
         hooks::{HOOKS, Hook, Kind, ON_DEMAND, Way},
-        load::{HookState, LoadError, Outcome, attach_all, load_maps},
+        load::{Choice, HookState, LoadError, Outcome, attach_all, load_maps},
         offsets::Layout,
         uprobes,
     },
 };
 
-pub(super) fn checks(proc: &Path, only: Option<Kind>) -> Vec<Check> {
+pub(super) fn checks(proc: &Path, choice: &Choice) -> Vec<Check> {
     let mut checks = Vec::new();
     let hierarchy = match Hierarchy::of_host(proc, false) {
         Ok(hierarchy) => {
@@ -34,7 +34,7 @@ pub(super) fn checks(proc: &Path, only: Option<Kind>) -> Vec<Check> {
     };
     checks.push(members());
     match hierarchy {
-        Ok(hierarchy) => checks.extend(programs(&hierarchy, only)),
+        Ok(hierarchy) => checks.extend(programs(&hierarchy, choice)),
         Err(why) => checks.extend(unloaded(why, "See the check cgroups.")),
     }
     checks
@@ -91,12 +91,12 @@ fn members() -> Check {
 }
 
 /// Loads and attaches everything; all is undone when this returns.
-fn programs(hierarchy: &Hierarchy, only: Option<Kind>) -> Vec<Check> {
+fn programs(hierarchy: &Hierarchy, choice: &Choice) -> Vec<Check> {
     let (mut ebpf, btf) = match load_maps(hierarchy, 0) {
         Ok(loaded) => loaded,
         Err(error) => return unloaded(&error_text(&error), remedy(&error)),
     };
-    let mut hooks = attach_all(&mut ebpf, &btf, only);
+    let mut hooks = attach_all(&mut ebpf, &btf, choice);
     let none = !hooks.iter().any(HookState::is_attached);
     let (on_demand, _) = uprobes::load(&mut ebpf, &btf);
     hooks.extend(on_demand);

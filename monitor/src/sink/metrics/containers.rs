@@ -96,6 +96,11 @@ impl Containers {
         Self { series: Series::new(families, max_series), by_id: HashMap::new(), epoch, max }
     }
 
+    pub(super) fn set_max(&mut self, max_series: usize) {
+        self.max = max_series;
+        self.series.set_max(max_series);
+    }
+
     /// A run began.
     pub(super) fn appeared(&mut self, id: &ContainerId, cgroup: CgroupId, at: BootNs) {
         if let Some(container) = self.container(id, at) {

@@ -40,6 +40,10 @@ pub(super) struct Families {
     pub(super) container_series_max: Gauge,
     pub(super) inspections: IntCounterVec,
     pub(super) inspection_seconds: Histogram,
+    pub(super) self_test_last: GaugeVec,
+    pub(super) self_test_failures: IntCounterVec,
+    pub(super) reload_success: IntGaugeVec,
+    pub(super) reload_last: GaugeVec,
 }
 
 impl Families {
@@ -73,6 +77,10 @@ impl Families {
             container_series_max: add.plain(&table::CONTAINER_SERIES_MAX)?,
             inspections: add.counter(&table::INSPECTIONS)?,
             inspection_seconds: add.histogram(&table::INSPECTION_SECONDS, INSPECTION_BUCKETS)?,
+            self_test_last: add.float_gauge(&table::SELF_TEST_LAST)?,
+            self_test_failures: add.counter(&table::SELF_TEST_FAILURES)?,
+            reload_success: add.gauge(&table::RELOAD_SUCCESS)?,
+            reload_last: add.float_gauge(&table::RELOAD_LAST)?,
         })
     }
 }

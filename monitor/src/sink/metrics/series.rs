@@ -71,6 +71,10 @@ impl Series {
         Self { families, owned: HashMap::new(), count: 0, max }
     }
 
+    pub(super) fn set_max(&mut self, max: usize) {
+        self.max = max;
+    }
+
     /// Whether so many new series fit under the cap.
     pub(super) fn has_room(&self, wanted: usize) -> bool {
         self.count.saturating_add(wanted) <= self.max

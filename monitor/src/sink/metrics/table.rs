@@ -97,6 +97,15 @@ metrics! {
     INSPECTION_SECONDS = "gomon_inspection_duration_seconds", Histogram, &[],
         "Time of one inspection.";
 
+    SELF_TEST_LAST = "gomon_self_test_last_success_timestamp_seconds", Gauge, &[],
+        "Unix time at which a failing exec of gomon's own last came back from the kernel; 0 before the first. Twice a minute is the rule.";
+    SELF_TEST_FAILURES = "gomon_self_test_failures_total", Counter, &[],
+        "Failing execs of gomon's own that did not come back from the kernel within ten seconds. After three in a row gomon is not ready.";
+    RELOAD_SUCCESS = "gomon_config_reload_success", Gauge, &[],
+        "1 if the latest reading of the configuration, at the start or on SIGHUP, succeeded.";
+    RELOAD_LAST = "gomon_config_last_reload_success_timestamp_seconds", Gauge, &[],
+        "Unix time of the latest reading of the configuration that succeeded.";
+
     PROCESS_CPU = "process_cpu_seconds_total", Counter, &[],
         "User and system CPU time of gomon.";
     PROCESS_RESIDENT = "process_resident_memory_bytes", Gauge, &[],
