@@ -12,6 +12,7 @@
 
 mod commands;
 mod dlopen;
+mod faults;
 mod floods;
 mod healthy;
 mod identity;

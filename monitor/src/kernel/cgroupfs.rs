@@ -2,10 +2,15 @@
 
 use std::{
     fs, io,
-    os::unix::fs::MetadataExt,
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use rustix::fs::{Mode as RawMode, OFlags, open};
 use thiserror::Error;
 
 use crate::model::container::CgroupId;
@@ -22,13 +27,15 @@ pub enum Mode {
 }
 
 /// The hierarchy that containers are keyed by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Hierarchy {
     pub mode: Mode,
     /// Where it is mounted.
     pub mount: PathBuf,
     /// `hierarchy_id` of /proc/cgroups; 0 for v2.
     pub id: u32,
+    /// The tree itself: it stays in reach when somebody unmounts it, or mounts something over it.
+    held: Option<Arc<OwnedFd>>,
 }
 
 /// Why no hierarchy can be used.
@@ -37,7 +44,8 @@ pub enum CgroupError {
     #[error("cannot read {path}")]
     Read { path: String, source: io::Error },
     #[error(
-        "no cgroup hierarchy is mounted: neither cgroup2 nor the v1 memory controller is in /proc/self/mounts"
+        "no cgroup hierarchy is mounted: neither cgroup2 nor the v1 memory controller is in /proc/self/mounts. \
+         Mount cgroup2 at /sys/fs/cgroup; in a container mount the host's there"
     )]
     None,
 }
@@ -51,7 +59,20 @@ impl Hierarchy {
         };
         let mounts = read(proc.join("self/mounts"))?;
         let cgroups = read(proc.join("cgroups")).unwrap_or_default();
-        Self::from_text(&mounts, &cgroups, force_v1).ok_or(CgroupError::None)
+        let found = Self::from_text(&mounts, &cgroups, force_v1).ok_or(CgroupError::None)?;
+        found.hold().map_err(|source| CgroupError::Read { path: found.mount.display().to_string(), source })
+    }
+
+    fn hold(&self) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let tree = open(&self.mount, flags, RawMode::empty())?;
+        Ok(Self { held: Some(Arc::new(tree)), ..self.clone() })
+    }
+
+    /// Where its files are to be had. The dot makes a directory of what would be a link.
+    fn root(&self) -> PathBuf {
+        let held = self.held.as_ref().map(|tree| format!("/proc/self/fd/{}/.", tree.as_raw_fd()));
+        held.map_or_else(|| self.mount.clone(), PathBuf::from)
     }
 
     /// Decides from the texts of /proc/self/mounts and /proc/cgroups.
@@ -70,9 +91,11 @@ impl Hierarchy {
             (fields.next()? == "memory").then(|| fields.next()?.parse().ok())?
         });
         match (v2, memory) {
-            (Some(mount), Some(_)) if !force_v1 => Some(Self { mode: Mode::Hybrid, mount, id: 0 }),
-            (Some(mount), None) => Some(Self { mode: Mode::Unified, mount, id: 0 }),
-            (_, Some(mount)) => Some(Self { mode: Mode::Legacy, mount, id: memory_id? }),
+            (Some(mount), Some(_)) if !force_v1 => {
+                Some(Self { mode: Mode::Hybrid, mount, id: 0, held: None })
+            }
+            (Some(mount), None) => Some(Self { mode: Mode::Unified, mount, id: 0, held: None }),
+            (_, Some(mount)) => Some(Self { mode: Mode::Legacy, mount, id: memory_id?, held: None }),
             (None, None) => None,
         }
     }
@@ -85,29 +108,24 @@ impl Hierarchy {
     /// meanwhile is left out. The second value says whether the limit cut it short.
     pub fn scan(&self, limit: usize) -> (Vec<(CgroupId, String)>, bool) {
         let mut found = Vec::new();
-        let mut waiting = vec![self.mount.clone()];
+        let root = self.root();
+        let mut waiting = vec![root.clone()];
         while let Some(directory) = waiting.pop() {
             if found.len() >= limit {
                 return (found, true);
             }
             let Ok(metadata) = fs::symlink_metadata(&directory) else { continue };
-            found.push((CgroupId(metadata.ino()), self.path_of(&directory)));
+            found.push((CgroupId(metadata.ino()), path_below(&root, &directory)));
             waiting.extend(directories(&directory));
         }
         (found, false)
-    }
-
-    /// `/` for the root, else the path with a leading slash.
-    fn path_of(&self, directory: &Path) -> String {
-        let below = directory.strip_prefix(&self.mount).unwrap_or(directory);
-        format!("/{}", below.display())
     }
 
     /// The processes of a cgroup, in the host's pid namespace; of one that has none of its own those of the first cgroup
     /// below it that has some. On v2 only the lowest ones have any where controllers are handed down.
     pub fn processes(&self, path: &str) -> Vec<u32> {
         const LOOKED_AT: usize = 64;
-        let mut waiting = vec![self.mount.join(path.trim_start_matches('/'))];
+        let mut waiting = vec![self.root().join(path.trim_start_matches('/'))];
         for _ in 0..LOOKED_AT {
             let Some(directory) = waiting.pop() else { break };
             let listed = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
@@ -119,6 +137,12 @@ impl Hierarchy {
         }
         Vec::new()
     }
+}
+
+/// `/` for the root, else the path with a leading slash.
+fn path_below(root: &Path, directory: &Path) -> String {
+    let below = directory.strip_prefix(root).unwrap_or(directory);
+    format!("/{}", below.display())
 }
 
 fn directories(parent: &Path) -> impl Iterator<Item = PathBuf> {
@@ -144,5 +168,23 @@ mod tests {
         assert_eq!(of(HYBRID, true), Some((Mode::Legacy, 7)));
         assert_eq!(of(V1, false), Some((Mode::Legacy, 7)));
         assert_eq!(of("proc /proc proc rw 0 0\n", false), None);
+    }
+
+    #[test]
+    fn a_tree_that_is_no_longer_where_it_was_is_still_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let mount = directory.path().join("cgroup");
+        fs::create_dir_all(mount.join("a/b")).unwrap();
+        fs::write(mount.join("a/b/cgroup.procs"), "7\n8\n").unwrap();
+        let tree = Hierarchy { mode: Mode::Unified, mount: mount.clone(), id: 0, held: None }.hold().unwrap();
+        let root = fs::metadata(&mount).unwrap().ino();
+        fs::rename(&mount, directory.path().join("elsewhere")).unwrap();
+        fs::create_dir(&mount).unwrap();
+        let (mut found, cut) = tree.scan(10);
+        found.sort_by(|(_, one), (_, other)| one.cmp(other));
+        let paths: Vec<&str> = found.iter().map(|(_, path)| path.as_str()).collect();
+        assert_eq!((paths.as_slice(), cut), (&["/", "/a", "/a/b"][..], false));
+        assert_eq!(found[0].0, CgroupId(root));
+        assert_eq!(tree.processes("/a"), [7, 8]);
     }
 }

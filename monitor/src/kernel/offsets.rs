@@ -10,7 +10,10 @@ pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 /// Why the kernel's structures are unknown.
 #[derive(Debug, Error)]
 pub enum OffsetsError {
-    #[error("cannot read {VMLINUX}: this kernel was built without BTF (CONFIG_DEBUG_INFO_BTF)")]
+    #[error(
+        "cannot read {VMLINUX}: this kernel was built without BTF, or the host's /sys is not mounted here. Boot a kernel with \
+         CONFIG_DEBUG_INFO_BTF=y, as all distributions have it; in a container mount the host's /sys"
+    )]
     NoBtf(#[source] std::io::Error),
     #[error("cannot understand {VMLINUX}: {0}")]
     Malformed(String),

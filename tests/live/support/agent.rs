@@ -5,8 +5,10 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
+    process::Command,
 };
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -34,12 +36,47 @@ impl Agent {
         let mut command = gomon(&["agent", "--listen", &address.to_string()]);
         command.arg("--config").arg(config).arg("--socket").arg(socket);
         command.envs(variables.iter().copied());
-        let mut running = Running::start(command);
+        let agent = Self { address, running: Running::start(command), dir };
+        agent.ready()
+    }
+
+    /// One that listens at `address`, whatever starts it. Its socket and its configuration are in `dir`.
+    pub(crate) fn launch(command: Command, address: SocketAddr, dir: TempDir) -> Self {
+        Self { address, running: Running::start(command), dir }
+    }
+
+    /// Waits until it sees.
+    pub(crate) fn ready(mut self) -> Self {
         wait_for("the agent to be ready", || {
-            assert_eq!(running.ended(), None, "the agent ended: {}", running.stderr());
-            get(address, "/readyz").filter(|(status, _)| *status == 200)
+            assert_eq!(self.running.ended(), None, "the agent ended: {}", self.running.stderr());
+            self.ask("/readyz").filter(|(status, _)| *status == 200)
         });
-        Self { address, running, dir }
+        self
+    }
+
+    /// The status and the text of a page; `None` where nobody answers.
+    pub(crate) fn ask(&self, path: &str) -> Option<(u16, String)> {
+        get(self.address, path)
+    }
+
+    /// Its configuration file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.dir.path().join("gomon.yaml")
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.running.signal(signal);
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
+    /// Ends it without a word; what is left of its directory.
+    pub(crate) fn kill(self) -> TempDir {
+        self.signal(Signal::KILL);
+        self.running.finish();
+        self.dir
     }
 
     pub(crate) fn socket(&self) -> PathBuf {

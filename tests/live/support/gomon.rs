@@ -138,7 +138,11 @@ impl Running {
         self.finish()
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         // It may have ended by itself.
         let _ = pid.map(|pid| kill_process(pid, signal));

@@ -24,7 +24,7 @@ use std::{
 
 use serde_json::Value;
 
-pub(crate) use agent::{Agent, Series};
+pub(crate) use agent::{Agent, Series, free_address};
 pub(crate) use container::{Container, Said, docker, docker_ok, said};
 pub(crate) use gomon::{Finished, Running, gomon, gomon_as_nobody, run};
 pub(crate) use prometheus::{Monitoring, await_in};

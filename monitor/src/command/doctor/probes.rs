@@ -41,7 +41,7 @@ pub(super) fn checks(proc: &Path, choice: &Choice) -> Vec<Check> {
 }
 
 fn cgroups(hierarchy: &Hierarchy) -> Check {
-    let Hierarchy { mode, mount, id } = hierarchy;
+    let Hierarchy { mode, mount, id, .. } = hierarchy;
     let mount = mount.display();
     let found = match mode {
         Mode::Unified => format!("unified: cgroup2 at {mount}"),
