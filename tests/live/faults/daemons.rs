@@ -65,6 +65,21 @@ impl Docker {
         answers == Some(true)
     }
 
+    /// Ends it without a word, and with it its containerd, as the kernel sees to.
+    fn kill(&mut self) {
+        let mut daemon = self.daemon.take().expect("it runs");
+        daemon.signal(Signal::KILL);
+        wait_for("the end of dockerd", || daemon.ended());
+        let file = self.dir.path().join("exec/containerd/containerd.pid");
+        let pid = fs::read_to_string(&file).unwrap_or_default();
+        wait_for("the end of its containerd", || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+            (stat.is_empty() || stat.contains(") Z ")).then_some(())
+        });
+        // Where nobody collects the dead, the next dockerd would take it for alive.
+        let _ = fs::remove_file(file);
+    }
+
     fn docker(&self, args: &[&str]) -> Said {
         let host = format!("unix://{}", self.at("d.sock"));
         said(Command::new("docker").args(["--host", &host]).args(args))
@@ -120,9 +135,7 @@ fn a_dockerd_that_is_killed_and_comes_back_costs_no_container_its_name() {
     is_named(&agent, &id, &before);
     let stands = docker.run(&standing, &["--detach"], &[STATIC, "sleep", "300s"]);
 
-    let mut daemon = docker.daemon.take().unwrap();
-    daemon.signal(Signal::KILL);
-    wait_for("the end of dockerd", || daemon.ended());
+    docker.kill();
     assert!(docker.begin(), "it comes back: {}", docker.daemon.as_ref().unwrap().stderr());
 
     let id = docker.run(&after, &[], &[GLIBC]);
