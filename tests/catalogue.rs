@@ -4,6 +4,8 @@
 mod confusion;
 #[path = "catalogue/scenario.rs"]
 mod scenario;
+#[path = "catalogue/sleep.rs"]
+mod sleep;
 
 use std::collections::BTreeSet;
 
@@ -195,6 +197,8 @@ fn moved(observation: Observation, earliest: BootNs, later: u64, cgroups: u64) -
         }
         Observation::Vanished { run: old, at: when } => Observation::Vanished { run: run(old), at: at(when) },
         Observation::Tick { at: when } => Observation::Tick { at: at(when) },
+        Observation::Slept { at: when, ns } => Observation::Slept { at: at(when), ns },
+        Observation::ClockSet { at: when, epoch } => Observation::ClockSet { at: at(when), epoch },
         Observation::Lost { at: when, probe, count, reason } => {
             Observation::Lost { at: at(when), probe, count, reason }
         }

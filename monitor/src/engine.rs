@@ -98,7 +98,13 @@ impl Engine {
                     self.pending.insert((at.later(KEEP_VANISHED_NS), run.clone()));
                 }
             }
-            Observation::Tick { .. } => {}
+            // What the clock says is the reports' business.
+            Observation::Tick { .. } | Observation::ClockSet { .. } => {}
+            Observation::Slept { at, ns } => {
+                for case in self.cases.values_mut() {
+                    case.slept(*at, *ns);
+                }
+            }
             Observation::Lost { at, count, .. } => {
                 self.lose(*at, *count);
             }

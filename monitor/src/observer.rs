@@ -1,7 +1,9 @@
 //! The live source of observations: joins the kernel's events with cgroups and inspections. Decides nothing about
 //! failures.
 
+mod accounts;
 mod cgroups;
+mod clocks;
 mod dlopen;
 mod exits;
 mod floods;
@@ -29,11 +31,11 @@ use crate::{
     inspect,
     kernel::{
         cgroupfs::Hierarchy,
-        clock,
+        clock::{self, Clocks},
         counters::{self, Budgets, Counters, Ignored},
         hooks::HOOKS,
         load::{self, HookState, Outcome},
-        programs::{self, Books},
+        programs,
         rings::{Rings, SETTLE_NS},
         uprobes,
     },
@@ -86,6 +88,8 @@ pub struct Observer {
     lost: [[u64; 2]; Probe::ALL.len()],
     /// By hook.
     missed: [u64; HOOKS.len()],
+    /// When the rings were read last.
+    read_at: BootNs,
     checked_at: BootNs,
     rescanned_at: BootNs,
     /// When the last probe was attached.
@@ -93,6 +97,8 @@ pub struct Observer {
     /// Inspections that ended since somebody asked: whether all facts were established, and how long each took.
     inspected: Vec<(bool, Duration)>,
     pub totals: Totals,
+    clocks: Clocks,
+    /// By the wall clock as it is now.
     pub epoch: BootEpoch,
 }
 
@@ -118,6 +124,7 @@ impl Observer {
         let wake = registered(precious).map_err(|error| ObserveError::Wait(error.into()))?;
         let wake_crowded = registered(ordinary).map_err(|error| ObserveError::Wait(error.into()))?;
         let now = clock::now();
+        let epoch = clock::boot_epoch();
         let mut observer = Self {
             ebpf,
             rings,
@@ -139,12 +146,14 @@ impl Observer {
             queue: VecDeque::new(),
             lost: [[0; 2]; Probe::ALL.len()],
             missed: [0; HOOKS.len()],
+            read_at: now,
             checked_at: now,
             rescanned_at: now,
             attached_at: now,
             inspected: Vec::new(),
             totals: Totals::default(),
-            epoch: clock::boot_epoch(),
+            clocks: Clocks::follow(epoch),
+            epoch,
         };
         observer.queue.push_back(Observation::Host { at: now, host: host_facts() });
         // The host's cgroups are set aside before the first event can come; what appears meanwhile is found again.
@@ -183,7 +192,7 @@ impl Observer {
 
     /// Up to this time all events were handed out.
     pub fn horizon(&self) -> BootNs {
-        BootNs(clock::now().0.saturating_sub(SETTLE_NS))
+        settled(self.read_at)
     }
 
     /// These are asked for names from now on.
@@ -213,7 +222,7 @@ impl Observer {
     async fn wait(&mut self, due: Option<BootNs>) {
         let poll = if self.rings.is_urgent() { POLL_SOON } else { POLL };
         let until_due = due.map_or(poll, |due| {
-            Duration::from_nanos(due.since(self.horizon())).max(Duration::from_millis(1))
+            Duration::from_nanos(due.since(settled(clock::now()))).max(Duration::from_millis(1))
         });
         let learned = tokio::select! {
             ready = self.wake.readable() => {
@@ -241,7 +250,9 @@ impl Observer {
     }
 
     fn read(&mut self) {
+        self.follow_clocks();
         let now = clock::now();
+        self.read_at = now;
         self.rings.read();
         while let Some(event) = self.rings.next_settled(now) {
             self.attribute(event);
@@ -276,6 +287,7 @@ impl Observer {
     }
 
     fn learn(&mut self, learned: inspections::Learned) {
+        self.follow_clocks();
         let at = clock::now();
         if !learned.from_socket {
             let is_whole = !learned.facts.iter().any(Fact::is_unknown);
@@ -363,36 +375,9 @@ impl Observer {
         }
         Ok(())
     }
+}
 
-    /// The kernel's books on each attached program.
-    pub fn books(&self) -> Vec<(&'static str, Books)> {
-        let running = self.hooks.iter().chain(&self.on_demand).flat_map(HookState::programs);
-        running.filter_map(|program| Some((program.name, programs::books(&self.ebpf, program)?))).collect()
-    }
-
-    /// Inspections that ended since the last call.
-    pub fn take_inspected(&mut self) -> Vec<(bool, Duration)> {
-        std::mem::take(&mut self.inspected)
-    }
-
-    /// Inspections that broke off or found no place, since the start.
-    pub fn inspections_failed(&self) -> u64 {
-        self.inspections.failed()
-    }
-
-    /// The kernel maps that can fill up: entries and capacity, for a ring in bytes.
-    pub fn maps(&self) -> Vec<(&'static str, u64, u64)> {
-        let mut maps = vec![("IGNORED_CGROUPS", self.ignored.len(), MAX_CGROUPS.into())];
-        maps.extend(self.rings.fills());
-        maps
-    }
-
-    /// The kernel's counters by probe and tally.
-    pub fn tallies(&self) -> Vec<(Probe, Tally, u64)> {
-        let each = Probe::ALL.into_iter().map(|probe| (probe, self.counters.of(probe)));
-        each.flat_map(|(probe, of_probe)| {
-            Tally::ALL.map(|tally| (probe, tally, counters::tally(&of_probe, tally)))
-        })
-        .collect()
-    }
+/// Up to this time no event is missing once the rings were read.
+fn settled(read_at: BootNs) -> BootNs {
+    BootNs(read_at.0.saturating_sub(SETTLE_NS))
 }

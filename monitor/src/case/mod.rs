@@ -6,6 +6,7 @@ mod go;
 mod process;
 mod questions;
 mod seen;
+mod sleeps;
 mod surroundings;
 mod throttling;
 mod trust;
@@ -21,6 +22,7 @@ pub use seen::{
     DlopenSeen, ExecFailure, ExitSeen, LibrarySearch, ListenSeen, OomSeen, OpenSeen, Program, RefusedSeen,
     SignalSeen,
 };
+use sleeps::Sleeps;
 pub use surroundings::{Departed, FailedVisit, Surroundings};
 pub use throttling::Throttling;
 pub use trust::{PemAnswer, TrustRead};
@@ -77,6 +79,7 @@ pub struct Case {
     /// What was learned of the container beside its own files and processes, and what its processes left behind.
     pub surroundings: Surroundings,
     timetable: Timetable,
+    sleeps: Sleeps,
     /// By process id in the host's pid namespace.
     processes: BTreeMap<u32, Process>,
     /// Processes that were forgotten although something had happened to them.
@@ -113,6 +116,7 @@ impl Case {
             asked: BTreeMap::new(),
             surroundings: Surroundings::default(),
             timetable: Timetable::default(),
+            sleeps: Sleeps::default(),
             processes: BTreeMap::new(),
             processes_dropped: 0,
             kept_back: 0,
@@ -203,7 +207,7 @@ impl Case {
 
     /// Whether a failed exec counts: the same task can no longer succeed with another path, or has not for a while.
     pub fn is_settled(&self, process: &Process, failure: &ExecFailure) -> bool {
-        process.exit.is_some() || self.now >= settled_at(process, failure)
+        process.exit.is_some() || self.now >= self.settled_at(process, failure)
     }
 
     /// The file at `path` was asked for, and the answer may still come.
@@ -213,16 +217,33 @@ impl Case {
 
     /// It was asked, and the answer may still come.
     pub fn awaits(&self, want: &Want) -> bool {
-        self.asked.get(want).is_some_and(|at| self.now.since(*at) < ANSWER_NS)
+        self.asked.get(want).is_some_and(|at| self.awake_ns(*at, self.now) < ANSWER_NS)
     }
 
     /// When time alone changes what the patterns see: a failed exec begins to count, an answer is given up.
     pub fn next_due(&self) -> Option<BootNs> {
-        let answers = self.asked.values().map(|at| at.later(ANSWER_NS));
+        let answers = self.asked.values().map(|at| self.sleeps.after(*at, ANSWER_NS));
         let execs = self.processes().filter(|process| process.exit.is_none()).flat_map(|process| {
-            process.exec_failures.iter().map(move |failure| settled_at(process, failure))
+            process.exec_failures.iter().map(move |failure| self.settled_at(process, failure))
         });
         execs.chain(answers).chain(self.timetable.due()).filter(|due| *due > self.now).min()
+    }
+
+    /// The machine slept: what waits, waits for as much longer.
+    pub fn slept(&mut self, until: BootNs, ns: u64) {
+        self.timetable.postpone(BootNs(until.0.saturating_sub(ns)), ns);
+        self.surroundings.slept();
+        self.sleeps.add(until, ns);
+    }
+
+    /// For how long the machine was awake between two times, in nanoseconds: patience is measured by it.
+    pub fn awake_ns(&self, from: BootNs, to: BootNs) -> u64 {
+        self.sleeps.awake_ns(from, to)
+    }
+
+    fn settled_at(&self, process: &Process, failure: &ExecFailure) -> BootNs {
+        let settle_ns = if process.is_runtime_stage() { START_SETTLE_NS } else { SEARCH_SETTLE_NS };
+        self.sleeps.after(failure.at, settle_ns)
     }
 
     /// Takes one fact.
@@ -356,11 +377,6 @@ impl Case {
             self.processes_dropped += u64::from(is_notable && !is_told);
         }
     }
-}
-
-fn settled_at(process: &Process, failure: &ExecFailure) -> BootNs {
-    let settle_ns = if process.is_runtime_stage() { START_SETTLE_NS } else { SEARCH_SETTLE_NS };
-    failure.at.later(settle_ns)
 }
 
 #[cfg(test)]

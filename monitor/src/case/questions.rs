@@ -46,6 +46,15 @@ pub(super) struct Timetable {
 }
 
 impl Timetable {
+    /// Whatever was not due at that time is due so much later.
+    pub(super) fn postpone(&mut self, began: BootNs, ns: u64) {
+        let Self { processes, users, cpu, opens, opens_until, certificates } = self;
+        let times = [processes, users, cpu, opens, certificates].into_iter().flatten();
+        for due in times.chain([opens_until]).filter(|due| **due > began) {
+            due.0 = due.0.saturating_add(ns);
+        }
+    }
+
     pub(super) fn due(&self) -> impl Iterator<Item = BootNs> + use<> {
         [self.processes, self.users, self.cpu, self.opens, self.certificates].into_iter().flatten()
     }
@@ -161,7 +170,8 @@ impl Case {
         };
         self.surroundings.no_table = None;
         self.surroundings.zombies = self.zombies_of(at, &table);
-        let is_young = |pid: u32| self.surroundings.departure(pid).is_none_or(|d| at.since(d.at) < ZOMBIE_NS);
+        let is_young =
+            |pid: u32| self.surroundings.departure(pid).is_none_or(|d| self.awake_ns(d.at, at) < ZOMBIE_NS);
         let has_young = table.processes.iter().any(|process| process.is_zombie && is_young(process.pid));
         let was_there = |pid: u32| {
             let before = self.surroundings.tables.back().map(|(_, table)| table.processes.as_slice());

@@ -119,6 +119,11 @@ impl Surroundings {
         None
     }
 
+    /// Looks at the CPU quota tell of a span of time: it begins anew.
+    pub(super) fn slept(&mut self) {
+        self.cpu.clear();
+    }
+
     fn looked_at_cpu(&mut self, at: BootNs, stat: Known<CpuStat>) {
         match stat {
             Known::Is(stat) => {

@@ -36,7 +36,7 @@ impl Case {
     pub fn pem(&self, path: &str, opened_at: BootNs) -> PemAnswer<'_> {
         match self.surroundings.pems.get(&self.absolute(path)) {
             Some(Known::Is(pem)) => PemAnswer::Is(pem),
-            None if self.now.since(opened_at) < ANSWER_NS => PemAnswer::Waiting,
+            None if self.awake_ns(opened_at, self.now) < ANSWER_NS => PemAnswer::Waiting,
             Some(Known::Unknown(_)) | None => PemAnswer::Unknown,
         }
     }

@@ -98,7 +98,6 @@ async fn watch(
     let stop = live::stopped();
     tokio::pin!(stop);
     let observer = live::observe(&args.host, Some(target.id.clone()), global)?;
-    let epoch = observer.epoch;
     tracing::info!("watching container {}", target.id.short());
     let mut pipeline = Pipeline::new(observer).telling_observations();
     // With --watch only an explicit limit ends it.
@@ -146,7 +145,11 @@ async fn watch(
                 pipeline::Output::Observed(_) => false,
                 pipeline::Output::Changed(change) => {
                     if args.watch && change.diagnosis().severity >= args.report.min_severity {
-                        let text = report::columns::finding(change.diagnosis(), epoch, &output.theme());
+                        let text = report::columns::finding(
+                            change.diagnosis(),
+                            pipeline.observer().epoch,
+                            &output.theme(),
+                        );
                         output.print(&text).or_exit(Exit::Usage)?;
                     }
                     found |= change.diagnosis().severity > Severity::Info;
@@ -163,5 +166,6 @@ async fn watch(
     if vanished {
         tracing::info!("the container ended while it was watched");
     }
+    let epoch = pipeline.observer().epoch;
     Ok(pipeline.engine().conclude(&target.id).map(|conclusion| (conclusion, epoch)))
 }

@@ -102,7 +102,11 @@ impl Printer {
                     "{count} events of probe {probe} were kept back: it makes too many"
                 );
             }
-            Observation::Host { .. } | Observation::Vanished { .. } | Observation::Blind { .. } => {}
+            Observation::ClockSet { epoch, .. } => self.epoch = epoch,
+            Observation::Host { .. }
+            | Observation::Vanished { .. }
+            | Observation::Slept { .. }
+            | Observation::Blind { .. } => {}
         }
         Ok(())
     }

@@ -16,18 +16,23 @@ use super::{
 use crate::{
     cli::args::ReplayArgs,
     engine::Engine,
-    model::container::Identity,
+    model::{container::Identity, observation::Observation},
     recording::{Reader, RecordingError},
 };
 
 pub(super) fn run(args: &ReplayArgs, output: Output) -> Result<Exit, Failure> {
     let mut reader = open(&args.file)?;
-    let epoch = reader.header.boot_epoch;
+    let mut epoch = reader.header.boot_epoch;
     let mut engine = Engine::new();
     let mut fault = None;
     for item in &mut reader {
         match item {
-            Ok(observation) => drop(engine.observe(&observation)),
+            Ok(observation) => {
+                if let Observation::ClockSet { epoch: set, .. } = &observation {
+                    epoch = *set;
+                }
+                drop(engine.observe(&observation));
+            }
             Err(error) => fault = Some(error),
         }
     }

@@ -6,7 +6,7 @@ use super::{
     container::Run,
     event::Event,
     fact::{Fact, Want},
-    time::BootNs,
+    time::{BootEpoch, BootNs},
 };
 
 /// The machine that containers run on.
@@ -49,6 +49,10 @@ pub enum Observation {
     Vanished { run: Run, at: BootNs },
     /// Time passes.
     Tick { at: BootNs },
+    /// The machine slept for so long, up to about now: nobody could do anything.
+    Slept { at: BootNs, ns: u64 },
+    /// The wall clock was set: all times are told by it as it is now.
+    ClockSet { at: BootNs, epoch: BootEpoch },
     /// Events of a probe were dropped; all answers that rest on it since are in doubt.
     Lost {
         at: BootNs,
@@ -74,6 +78,8 @@ impl Observation {
             | Self::Learned { at, .. }
             | Self::Vanished { at, .. }
             | Self::Tick { at }
+            | Self::Slept { at, .. }
+            | Self::ClockSet { at, .. }
             | Self::Lost { at, .. }
             | Self::KeptBack { at, .. }
             | Self::Blind { at, .. } => *at,

@@ -24,7 +24,8 @@ impl BootNs {
 
 /// The wall-clock time of boot in nanoseconds since the Unix epoch: turns [`BootNs`] into UTC.
 ///
-/// Taken once when a source opens and kept in its recording, so that a replay prints the same times.
+/// Taken when a source opens, and anew when somebody sets the clock; both are in its recording, so that a replay prints the
+/// same times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BootEpoch(pub i64);

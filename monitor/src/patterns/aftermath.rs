@@ -76,5 +76,5 @@ pub(super) fn ended_well(process: &Process, at: BootNs) -> bool {
 /// Nothing more can come of what failed in `process` at that time.
 pub(super) fn is_settled(case: &Case, process: &Process, at: BootNs) -> bool {
     let is_over = process.exit.is_some() && case.init().is_none_or(|init| init.exit.is_some());
-    is_over || case.vanished_at.is_some() || case.now.since(at) >= GIVES_UP_NS
+    is_over || case.vanished_at.is_some() || case.awake_ns(at, case.now) >= GIVES_UP_NS
 }

@@ -59,7 +59,7 @@ fn find(case: &Case, init: &Process, term: &SignalSeen) -> Option<Finding> {
     let kill = init.signals.iter().find(|seen| {
         seen.signal == Signal::KILL
             && seen.code != SI_KERNEL
-            && seen.at.since(term.at) >= SHORTEST_GRACE_NS
+            && case.awake_ns(term.at, seen.at) >= SHORTEST_GRACE_NS
             && init.exit.is_none_or(|exit| exit.at >= seen.at && exit.signal == Some(Signal::KILL))
     });
     let ignored = match term.outcome {
@@ -90,7 +90,7 @@ fn finding(
     let is_go = init.go_started.is_some() || case.go().is_some();
     // It went its own way after all: a child that ended, a preStop hook.
     let ended_itself = init.exit.filter(|exit| kill.is_none() && exit.signal != Some(Signal::KILL));
-    let grace = kill.map(|kill| seconds(kill.at.since(term.at)));
+    let grace = kill.map(|kill| seconds(case.awake_ns(term.at, kill.at)));
     let who = if case.shares_host_pids() { "the first process" } else { "PID 1" };
     let outcome = if ignored { "the kernel dropped it: no handler, or ignored" } else { "it was queued" };
     let pid = term.sender.pid;

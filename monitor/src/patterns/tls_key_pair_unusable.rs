@@ -73,7 +73,7 @@ fn matches(case: &Case) -> Vec<Finding> {
 /// How much it matters by what became of the program, and how sure that makes it.
 fn weigh(case: &Case, process: &Process, fault: &Fault<'_>) -> Option<(Severity, Confidence)> {
     let known_at = fault.known_at();
-    let waited = case.now.since(known_at);
+    let waited = case.awake_ns(known_at, case.now);
     let goes_on = if process.listening.iter().any(|listening| listening.at > known_at) {
         Severity::Info
     } else {

@@ -100,7 +100,7 @@ fn matches(case: &Case) -> Vec<Finding> {
     for (pid, zombie) in &case.surroundings.zombies {
         let parent = table.processes.iter().find(|process| process.pid == zombie.parent_pid);
         let Some(parent) = parent.filter(|parent| !parent.is_zombie) else { continue };
-        if looked_at.since(zombie.since) < ZOMBIE_NS {
+        if case.awake_ns(zombie.since, *looked_at) < ZOMBIE_NS {
             continue;
         }
         let (reason, confidence) = Reason::of(parent, zombie);

@@ -91,7 +91,10 @@ impl Metrics {
         for probe in Probe::ALL {
             families.received.with_label_values(&[probe.name()]);
         }
-        families.self_test_last.with_label_values::<&str>(&[]);
+        for gauge in [&families.self_test_last, &families.reload_last] {
+            gauge.with_label_values::<&str>(&[]);
+        }
+        families.reload_success.with_label_values::<&str>(&[]);
         families.self_test_failures.with_label_values::<&str>(&[]);
         let containers = Containers::new(families.clone(), epoch, max_series);
         let metrics = Self { registry, families, containers, attached: BTreeSet::new() };
@@ -102,7 +105,8 @@ impl Metrics {
     /// Counts what the engine observes: container counters, names and facts, lost events, blind probes, time.
     pub fn observe(&mut self, observation: &Observation) {
         match observation {
-            Observation::Host { .. } => {}
+            Observation::Host { .. } | Observation::Slept { .. } => {}
+            Observation::ClockSet { epoch, .. } => self.containers.set_epoch(*epoch),
             Observation::Appeared { run, at, from_birth: _ } => {
                 self.containers.appeared(&run.container, run.cgroup, *at);
             }

@@ -93,6 +93,9 @@ impl Shared {
         let mut state = self.lock();
         state.beat = Instant::now();
         state.metrics.observe(observation);
+        if let Observation::ClockSet { epoch, .. } = observation {
+            state.epoch = *epoch;
+        }
         if let Observation::Learned { run, fact, .. } = observation
             && let Fact::Identity(learned) = fact.as_ref()
         {

@@ -96,6 +96,10 @@ impl Containers {
         Self { series: Series::new(families, max_series), by_id: HashMap::new(), epoch, max }
     }
 
+    pub(super) fn set_epoch(&mut self, epoch: BootEpoch) {
+        self.epoch = epoch;
+    }
+
     pub(super) fn set_max(&mut self, max_series: usize) {
         self.max = max_series;
         self.series.set_max(max_series);
