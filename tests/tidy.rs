@@ -201,6 +201,16 @@ fn documents_name_real_tests() {
 }
 
 #[test]
+fn the_page_of_faults_names_tests_that_exist() {
+    let text = fs::read_to_string(root().join("docs/faults.md")).unwrap();
+    let all: String = rust("").into_iter().map(|source| source.text).collect();
+    let names: BTreeSet<&str> = named(&text).filter(|word| word.matches('_').count() >= 4).collect();
+    assert!(names.len() > 10, "each row names its test: {names:?}");
+    let missing = names.into_iter().filter(|name| !all.contains(&format!("fn {name}(")));
+    none(&missing.map(str::to_owned).collect::<Vec<_>>(), "docs/faults.md names tests that exist");
+}
+
+#[test]
 fn no_paths_or_hosts_of_one_machine() {
     // Written so that this file does not name them.
     let words = [("/wo", "rk/"), ("/tmp/", "wt/"), ("registry.inter", "nal"), ("arti", "factory.")];

@@ -20,10 +20,7 @@ use std::{
 };
 
 use aya::Ebpf;
-use monitor_common::{
-    limits::MAX_CGROUPS,
-    probe::{Probe, Tally},
-};
+use monitor_common::probe::{Probe, Tally};
 use tokio::io::unix::AsyncFd;
 
 use crate::{

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    model::{observation::Observation, time::BootNs},
+    model::{observation::Observation, time::{BootEpoch, BootNs}},
     report::samples::{self, EPOCH},
     sink::metrics::{Build, Metrics},
 };
@@ -90,6 +90,21 @@ async fn diagnoses_are_filtered_by_container_and_time() {
         assert_eq!(value["schema_version"], 1);
         assert_eq!(value["diagnoses"].as_array().unwrap().len(), expected, "{query}");
     }
+}
+
+#[tokio::test]
+async fn times_are_told_by_the_clock_as_it_is_now() {
+    let shared = shared();
+    let address = agent(shared.clone()).await;
+    let last_seen = async || {
+        let body = ask(&address, "GET", "/api/v1/diagnoses").await.2;
+        let value: Value = serde_json::from_str(&body).unwrap();
+        value["diagnoses"][0]["last_seen"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(last_seen().await, "2023-11-14T22:14:21.500Z");
+    let epoch = BootEpoch(EPOCH.0 + 3_600_000_000_000);
+    shared.observe(&Observation::ClockSet { at: BootNs(0), epoch });
+    assert_eq!(last_seen().await, "2023-11-14T23:14:21.500Z");
 }
 
 #[tokio::test]
