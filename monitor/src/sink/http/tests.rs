@@ -10,7 +10,10 @@ use tokio::{
 
 use super::*;
 use crate::{
-    model::{observation::Observation, time::{BootEpoch, BootNs}},
+    model::{
+        observation::Observation,
+        time::{BootEpoch, BootNs},
+    },
     report::samples::{self, EPOCH},
     sink::metrics::{Build, Metrics},
 };
