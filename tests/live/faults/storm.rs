@@ -19,14 +19,14 @@ fn an_agent_that_starts_in_a_storm_of_containers_is_wrong_about_none() {
         .map(|_| Container::new("storm", "scratch", &[STATIC, "ok"]).with(&["--network", "host"]))
         .collect();
     let (late, agent) = thread::scope(|scope| {
-        let (begin, began) = std::sync::mpsc::channel();
+        let (goes, is_under_way) = std::sync::mpsc::channel();
         let (ready, is_ready) = std::sync::mpsc::channel();
         let failing = &failing;
         let row = scope.spawn(move || {
             let mut first_late = failing.len();
             for (at, container) in failing.iter().enumerate() {
                 if at == BEFORE {
-                    let _ = begin.send(());
+                    let _ = goes.send(());
                 }
                 if first_late == failing.len() && is_ready.try_recv().is_ok() {
                     first_late = at;
@@ -36,7 +36,7 @@ fn an_agent_that_starts_in_a_storm_of_containers_is_wrong_about_none() {
             first_late
         });
         scope.spawn(|| healthy.iter().for_each(|container| drop(container.run())));
-        began.recv().expect("the row begins");
+        is_under_way.recv().expect("the row begins");
         let agent = Agent::start();
         let _ = ready.send(());
         (row.join().expect("the containers run"), agent)
