@@ -106,7 +106,7 @@ impl Metrics {
     pub fn observe(&mut self, observation: &Observation) {
         match observation {
             Observation::Host { .. } | Observation::Slept { .. } => {}
-            Observation::ClockSet { epoch, .. } => self.containers.set_epoch(*epoch),
+            Observation::ClockSet { epoch, .. } => self.containers.epoch = *epoch,
             Observation::Appeared { run, at, from_birth: _ } => {
                 self.containers.appeared(&run.container, run.cgroup, *at);
             }

@@ -35,7 +35,7 @@ const BORN_ERRNOS: [Errno; 3] = [Errno::ENOENT, Errno::EACCES, Errno::ENOEXEC];
 pub(super) struct Containers {
     series: Series,
     by_id: HashMap<ContainerId, Container>,
-    epoch: BootEpoch,
+    pub(super) epoch: BootEpoch,
     max: usize,
 }
 
@@ -94,10 +94,6 @@ impl Containers {
     pub(super) fn new(families: Families, epoch: BootEpoch, max_series: usize) -> Self {
         let max = max_series.max(MIN_CONTAINERS);
         Self { series: Series::new(families, max_series), by_id: HashMap::new(), epoch, max }
-    }
-
-    pub(super) fn set_epoch(&mut self, epoch: BootEpoch) {
-        self.epoch = epoch;
     }
 
     pub(super) fn set_max(&mut self, max_series: usize) {
