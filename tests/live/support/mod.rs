@@ -32,7 +32,7 @@ pub(crate) use scene::{Scene, fence, play, scene};
 pub(crate) use tools::{find, skip, tool};
 
 /// How long anything may take that normally takes a moment, on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 const PAUSE: Duration = Duration::from_millis(25);
 
