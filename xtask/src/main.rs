@@ -1,4 +1,4 @@
-//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario | churn | soak | bench | vm | fuzz`.
+//! Project tasks: `cargo xtask setup | fixtures | test | demo | scenario | churn | soak | bench | vm | fuzz | image`.
 
 mod agent;
 mod bench;
@@ -10,6 +10,7 @@ mod docker;
 mod fixtures;
 mod fuzz;
 mod ground;
+mod image;
 mod kernel;
 mod process;
 mod say;
@@ -56,6 +57,8 @@ enum Task {
     /// The process that the bench measures
     #[command(hide = true)]
     BenchWorker(bench::WorkerArguments),
+    /// Build the container image of one static program, and check it
+    Image(image::Options),
     /// Boot other kernels in QEMU and check what gomon sees there
     Vm(vm::Options),
     /// Feed the readers of outside bytes with changed inputs for as long as one likes
@@ -83,6 +86,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Soak(options) => return soak::run(options),
         Task::Bench(options) => return bench::run(&options),
         Task::BenchWorker(arguments) => bench::work(&arguments)?,
+        Task::Image(options) => image::run(&options)?,
         Task::Vm(options) => return vm::run(&options),
         Task::Fuzz(options) => return fuzz::run(&options),
     }

@@ -4,6 +4,7 @@ pub(crate) mod apt;
 mod bpf_linker;
 pub(crate) mod go;
 pub(crate) mod kernels;
+mod kubernetes;
 mod packages;
 pub(crate) mod peers;
 mod prometheus;
@@ -36,6 +37,8 @@ pub(crate) enum Part {
     Promtool,
     /// Prometheus and Alertmanager, which a live test lets watch an agent.
     Prometheus,
+    /// helm and kubectl, which render the manifests.
+    Kubernetes,
     /// What boots other kernels, and what their guests are made of.
     Guest,
     /// The kernels that guests run by default.
@@ -50,7 +53,7 @@ pub(crate) enum State {
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::RustSources,
         Self::BpfLinker,
         Self::Docker,
@@ -60,6 +63,7 @@ impl Part {
         Self::Tracefs,
         Self::Promtool,
         Self::Prometheus,
+        Self::Kubernetes,
         Self::Guest,
         Self::Kernels,
     ];
@@ -85,6 +89,7 @@ impl Part {
             Self::Tracefs => "as root: mount -t tracefs nodev /sys/kernel/tracing".to_owned(),
             Self::Promtool => "put promtool (from Prometheus) on PATH".to_owned(),
             Self::Prometheus => "put prometheus and prometheus-alertmanager on PATH".to_owned(),
+            Self::Kubernetes => "put helm and kubectl on PATH".to_owned(),
             Self::Guest => format!("as root, with these packages: {}", packages::GUEST_PACKAGES.join(" ")),
             Self::Kernels => "apt sources with a Debian mirror that is reachable".to_owned(),
         }
@@ -101,6 +106,7 @@ impl Part {
             Self::Tracefs => tracefs::ensure(),
             Self::Promtool => promtool::ensure().map(drop),
             Self::Prometheus => prometheus::ensure(),
+            Self::Kubernetes => kubernetes::ensure(),
             Self::Guest => packages::guest(),
             Self::Kernels => kernels::ordinary(),
         }
@@ -119,6 +125,7 @@ impl fmt::Display for Part {
             Self::Tracefs => "tracefs",
             Self::Promtool => "promtool",
             Self::Prometheus => "prometheus",
+            Self::Kubernetes => "kubernetes tools",
             Self::Guest => "guest tools",
             Self::Kernels => "kernels",
         })

@@ -3,6 +3,7 @@
 mod containerd;
 mod cri;
 mod hostile;
+mod manifests;
 mod nested;
 mod oci;
 mod podman;

@@ -157,6 +157,11 @@ impl Oci {
         u32::try_from(state["pid"].as_u64().unwrap()).unwrap()
     }
 
+    /// Sends a signal to a container's first process.
+    pub(super) fn kill(&self, id: &str, signal: &str) -> Said {
+        said(&mut self.command(&["kill", id, signal]))
+    }
+
     pub(super) fn delete(&self, id: &str) -> Said {
         said(&mut self.command(&["delete", "--force", id]))
     }

@@ -70,7 +70,7 @@ pub(super) const RINGS: &[Ring] = &[
     Ring {
         name: "catalogue",
         about: "scenarios, command line and structure: all that needs no privileges",
-        needs: &[Need::KernelBuild, Need::Wish(Part::Promtool)],
+        needs: &[Need::KernelBuild, Need::Wish(Part::Promtool), Need::Wish(Part::Kubernetes)],
         second_chance: false,
         steps: catalogue,
     },

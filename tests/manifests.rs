@@ -1,0 +1,135 @@
+//! The manifests for Kubernetes: they render, the chart gives what the kustomization gives, and every privilege has its
+//! reason beside it.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends at the first surprise")]
+
+#[path = "live/support/tools.rs"]
+mod tools;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+const PROFILES: [&str; 2] = ["restricted", "full"];
+
+fn deploy(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name)
+}
+
+/// The documents that a tool renders.
+fn rendered(tool: &str, args: &[&str]) -> Option<Vec<Value>> {
+    let Some(program) = tools::tool("kubernetes", tool) else {
+        tools::skip(tool, "it is not installed; `cargo xtask setup` fetches it where there is npm");
+        return None;
+    };
+    let output = Command::new(program).args(args).current_dir(deploy("")).output().unwrap();
+    assert!(output.status.success(), "{tool} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let documents = text.split("\n---\n").filter(|part| part.lines().any(|line| line.starts_with("kind:")));
+    Some(documents.map(|part| serde_saphyr::from_str(part).unwrap()).collect())
+}
+
+fn kustomized(profile: &str) -> Option<Vec<Value>> {
+    rendered("kubectl", &["kustomize", &format!("kubernetes/{profile}")])
+}
+
+fn charted(profile: &str) -> Option<Vec<Value>> {
+    rendered(
+        "helm",
+        &["template", "gomon", "helm/gomon", "-n", "gomon", "--set", &format!("profile={profile}")],
+    )
+}
+
+fn pod(documents: &[Value]) -> Value {
+    let daemon_set = documents.iter().find(|document| document["kind"] == "DaemonSet").unwrap();
+    daemon_set["spec"]["template"]["spec"].clone()
+}
+
+/// What the chart alone sets, and does not matter to what the agent may.
+fn without_image(mut pod: Value) -> Value {
+    let container = pod["containers"][0].as_object_mut().unwrap();
+    container.remove("image");
+    container.remove("imagePullPolicy");
+    pod
+}
+
+#[test]
+fn the_chart_gives_the_same_pod_as_the_kustomization() {
+    for profile in PROFILES {
+        let (Some(kustomized), Some(charted)) = (kustomized(profile), charted(profile)) else { continue };
+        assert_eq!(without_image(pod(&charted)), without_image(pod(&kustomized)), "{profile}");
+        let config = |documents: &[Value]| {
+            let map = documents.iter().find(|document| document["kind"] == "ConfigMap").unwrap();
+            serde_saphyr::from_str::<Value>(map["data"]["gomon.yaml"].as_str().unwrap()).unwrap()
+        };
+        assert_eq!(config(&charted), config(&kustomized), "{profile}");
+    }
+}
+
+#[test]
+fn the_chart_refuses_a_profile_that_does_not_exist() {
+    let Some(helm) = tools::tool("kubernetes", "helm") else {
+        return tools::skip("helm", "it is not installed; `cargo xtask setup` fetches it where there is npm");
+    };
+    let mut command = Command::new(helm);
+    command.args(["template", "gomon", "helm/gomon", "--set", "profile=ful"]).current_dir(deploy(""));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("'restricted', 'full'"), "{said}");
+}
+
+#[test]
+fn only_the_full_profile_may_all_but_rule_the_node() {
+    for profile in PROFILES {
+        let Some(documents) = kustomized(profile) else { continue };
+        let pod = pod(&documents);
+        let security = &pod["containers"][0]["securityContext"];
+        assert_eq!(security["privileged"], false);
+        assert_eq!(security["allowPrivilegeEscalation"], false);
+        assert_eq!(security["readOnlyRootFilesystem"], true);
+        assert_eq!(security["capabilities"]["drop"], serde_json::json!(["ALL"]));
+        let may = security["capabilities"]["add"].as_array().unwrap();
+        assert_eq!(may.contains(&"SYS_ADMIN".into()), profile == "full", "{profile}");
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        let written: Vec<&Value> = pod["containers"][0]["volumeMounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|mount| mount["readOnly"] != true)
+            .map(|mount| &mount["mountPath"])
+            .collect();
+        assert_eq!(written, WRITTEN, "{profile}: of the node's files the agent writes nothing else");
+    }
+}
+
+/// Where the agent may write.
+const WRITTEN: [&str; 1] = ["/run/gomon"];
+
+#[test]
+fn every_capability_and_every_mount_has_its_reason_beside_it() {
+    for file in ["kubernetes/base/daemonset.yaml", "kubernetes/full/daemonset.yaml"] {
+        let text = fs::read_to_string(deploy(file)).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let base = fs::read_to_string(deploy("kubernetes/base/daemonset.yaml")).unwrap();
+        for (at, line) in lines.iter().enumerate() {
+            let is_capability = line
+                .strip_prefix("- ")
+                .is_some_and(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+            let is_mount =
+                line.starts_with("- name:") && lines.get(at + 1).is_some_and(|l| l.starts_with("mountPath"));
+            let is_explained = at > 0 && lines[at - 1].starts_with('#');
+            // The list replaces that of the base: what stands there is explained there.
+            let is_known = file.contains("full") && base.contains(&format!("{line}\n"));
+            // The configuration explains itself.
+            let is_plain = *line == "- name: config";
+            assert!(
+                !(is_capability || is_mount) || is_explained || is_known || is_plain,
+                "{file}:{}: {line}",
+                at + 1
+            );
+        }
+    }
+}
