@@ -18,7 +18,7 @@ pub(super) const HOOKS: [&str; 12] = [
 ];
 
 /// The probes of `monitor-common/src/probe.rs`.
-pub(super) const PROBES: [&str; 14] = [
+pub(super) const PROBES: [&str; 15] = [
     "exec_failed",
     "exec",
     "open",
@@ -33,10 +33,11 @@ pub(super) const PROBES: [&str; 14] = [
     "syscall_refused",
     "listening",
     "dlopen_failed",
+    "self_test",
 ];
 
 /// Served by whatever program finds it out, not by a hook of its own.
-pub(super) const WITHOUT_HOOK: &str = "flood";
+pub(super) const WITHOUT_HOOK: [&str; 2] = ["flood", "self_test"];
 
 #[cfg(test)]
 mod tests {

@@ -105,8 +105,10 @@ fn of_hook<'h>(heard: &'h Heard, hook: &str) -> Option<&'h Check> {
 fn off(heard: &Heard) -> Option<String> {
     let scrape = heard.scrape();
     let is_on = |probe: &str| scrape.count("gomon_probe_attached", &[("probe", probe)]) == 1;
-    let off: Vec<&str> =
-        table::PROBES.into_iter().filter(|probe| *probe != table::WITHOUT_HOOK && !is_on(probe)).collect();
+    let off: Vec<&str> = table::PROBES
+        .into_iter()
+        .filter(|probe| !table::WITHOUT_HOOK.contains(probe) && !is_on(probe))
+        .collect();
     (!off.is_empty()).then(|| format!("without {}", off.join(", ")))
 }
 
