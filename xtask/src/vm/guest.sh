@@ -180,7 +180,7 @@ perform() { # DIRECTORY of an act: again if not all was seen and gomon is excuse
 }
 
 watch() { # an agent and a stream of events, and all acts before their eyes
-    timeout 120 gomon doctor -o json >/tmp/doctor 2>/tmp/doctor.log
+    timeout 300 gomon doctor -o json >/tmp/doctor 2>/tmp/doctor.log
     tell doctor "\"exit\":$?"
     tell_documents checks /tmp/doctor
     tell_lines said /tmp/doctor.log
@@ -188,7 +188,7 @@ watch() { # an agent and a stream of events, and all acts before their eyes
     agent=$!
     gomon -v events -o jsonl >/tmp/events 2>/tmp/stream.log &
     stream=$!
-    wait_for 120 are_watching
+    wait_for 300 are_watching
     if lives "$agent" && lives "$stream"; then
         tell watching "\"is_ready\":$(ask /readyz >/dev/null && echo true || echo false)"
         for one in "/acts/$way"/*; do
