@@ -125,7 +125,7 @@ fn allocations_of_events() -> usize {
             let observation = Observation::Happened { run: run.clone(), event };
             assert!(engine.observe(&observation).changes.is_empty());
             shared.observe(&observation);
-            shared.metrics(|metrics| metrics.received(Probe::Open, std::time::Duration::ZERO));
+            shared.metrics(|metrics| metrics.placed(std::time::Duration::ZERO));
         }
         ALLOCATIONS.load(Ordering::Relaxed) - before
     };

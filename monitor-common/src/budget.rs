@@ -52,7 +52,8 @@ pub const fn allowance(probe: Probe) -> u64 {
     }
 }
 
-/// Of those, how many may still enter a ring that is half full: the rest of it is for the others.
+/// Of those, how many may still enter a ring that is half full: the rest of it is for the others. So many cgroups, too, may
+/// one process make and remove in a window at the cost of its own cgroup.
 pub const MODEST: u64 = 64;
 
 /// Probes whose events are never kept back: so rare that none can be spared.
@@ -68,8 +69,7 @@ impl Budget {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "part of a kernel program")]
     pub fn admit(&mut self, boot_ns: u64, is_crowded: bool, allowance: u64) -> Admission {
-        // The first window is not 0, so that a new budget has told nothing.
-        let window = (boot_ns >> WINDOW_SHIFT) + 1;
+        let window = window_of(boot_ns);
         if window != self.window {
             self.window = window;
             self.used = 0;
@@ -78,6 +78,14 @@ impl Budget {
         if self.used <= if is_crowded { MODEST } else { allowance } {
             return Admission::Granted;
         }
+        self.keep_back(boot_ns)
+    }
+
+    /// Takes an event into account that is kept back whatever is left: it uses nothing up.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "part of a kernel program")]
+    pub fn keep_back(&mut self, boot_ns: u64) -> Admission {
+        let window = window_of(boot_ns);
         self.kept_back += 1;
         if self.told_window == window {
             return Admission::KeptBack;
@@ -85,6 +93,11 @@ impl Budget {
         self.told_window = window;
         Admission::FloodBegins
     }
+}
+
+/// The first window is not 0, so that a new budget has told nothing.
+const fn window_of(boot_ns: u64) -> u64 {
+    (boot_ns >> WINDOW_SHIFT) + 1
 }
 
 #[cfg(test)]
@@ -109,6 +122,15 @@ mod tests {
         assert_eq!(spend(&mut budget, WINDOW_NS, 10, false), [10, 0, 0]);
         assert_eq!(spend(&mut budget, 2 * WINDOW_NS, ALLOWANCE + 2, false), [ALLOWANCE, 1, 1]);
         assert_eq!(budget.kept_back, 12);
+    }
+
+    #[test]
+    fn what_is_kept_back_for_another_reason_uses_nothing_up_and_is_told_once_a_window() {
+        let mut budget = Budget::default();
+        assert_eq!(budget.keep_back(0), Admission::FloodBegins);
+        assert_eq!(budget.keep_back(1), Admission::KeptBack);
+        assert_eq!(spend(&mut budget, 2, ALLOWANCE + 1, false), [ALLOWANCE, 0, 1]);
+        assert_eq!((budget.kept_back, budget.keep_back(WINDOW_NS)), (3, Admission::FloodBegins));
     }
 
     #[test]

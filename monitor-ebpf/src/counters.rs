@@ -25,8 +25,8 @@ impl Book {
         Self::opened(probe, program, false)
     }
 
-    /// The same for a program of a user space probe: from Linux 6.0 the kernel lets another task that runs it come
-    /// between.
+    /// The same where another run may come between: for a program of a user space probe, which from Linux 6.0 the kernel
+    /// lets another task preempt, and for a book that all programs share.
     #[inline(always)]
     pub(crate) fn open_preemptible(probe: Probe, program: u32) -> Option<Self> {
         Self::opened(probe, program, true)

@@ -14,7 +14,11 @@ use monitor_common::{
     record::{Flood, Header},
 };
 
-use crate::{budget::admit, counters::Book, task};
+use crate::{
+    budget::{Payer, admit},
+    counters::Book,
+    task,
+};
 
 /// Rare events that a storm of others must not push out.
 #[map]
@@ -98,15 +102,15 @@ impl Lane {
 /// record is dropped and counted.
 #[inline(always)]
 pub(crate) fn emit<T: Record>(lane: Lane, book: Book, cgroup: u64, fill: impl FnOnce(*mut T) -> Option<()>) {
-    emit_charged(lane, book, cgroup, cgroup, fill);
+    emit_charged(lane, book, Payer::Cgroup(cgroup), cgroup, fill);
 }
 
-/// The same at the cost of another cgroup's budget.
+/// The same at the cost of another's budget.
 #[inline(always)]
 pub(crate) fn emit_charged<T: Record>(
     lane: Lane,
     book: Book,
-    payer: u64,
+    payer: Payer,
     cgroup: u64,
     fill: impl FnOnce(*mut T) -> Option<()>,
 ) {
@@ -143,7 +147,7 @@ pub(crate) unsafe fn emit_composed<T: Record>(
 ) {
     let waiting = lane.ring().query(AVAILABLE);
     let boot_ns = now();
-    if is_kept_back(lane, book, cgroup, boot_ns, waiting) {
+    if is_kept_back(lane, book, Payer::Cgroup(cgroup), boot_ns, waiting) {
         return;
     }
     // SAFETY: the caller vouches for both.
@@ -179,14 +183,14 @@ fn header(probe: Probe, cgroup: u64, boot_ns: u64) -> Header {
 
 /// The event is part of a flood: counted, and told once in a while.
 #[inline(always)]
-fn is_kept_back(lane: Lane, book: Book, cgroup: u64, boot_ns: u64, waiting: u64) -> bool {
+fn is_kept_back(lane: Lane, book: Book, payer: Payer, boot_ns: u64, waiting: u64) -> bool {
     if budget::is_exempt(book.probe) {
         return false;
     }
-    match admit(cgroup, book.probe, lane, boot_ns, waiting > lane.bytes() / 2) {
+    match admit(payer, book.probe, lane, boot_ns, waiting > lane.bytes() / 2) {
         Admission::Granted => return false,
         Admission::KeptBack => {}
-        Admission::FloodBegins => tell_flood(cgroup, book.probe as u32),
+        Admission::FloodBegins => tell_flood(payer.cgroup(), book.probe as u32),
     }
     book.count(Tally::LostFlood);
     true
@@ -195,7 +199,7 @@ fn is_kept_back(lane: Lane, book: Book, cgroup: u64, boot_ns: u64, waiting: u64)
 /// A function of its own in the kernel too: all programs share it.
 #[inline(never)]
 fn tell_flood(cgroup: u64, probe: u32) {
-    let Some(book) = Book::open(Probe::Flood, 0) else { return };
+    let Some(book) = Book::open_preemptible(Probe::Flood, 0) else { return };
     emit::<Flood>(Lane::Precious, book, cgroup, |record| {
         // SAFETY: reserved memory of a `Flood`.
         unsafe {

@@ -56,6 +56,8 @@ struct Life {
     depth: usize,
     /// Files vouch for it, not its name alone.
     proven: bool,
+    /// Further cgroups belong to it, or did.
+    has_inner: bool,
 }
 
 impl Life {
@@ -76,7 +78,7 @@ pub struct Attribution {
     /// Cgroups that are no container's: events of theirs that slip out before the kernel side ignores them are known
     /// for what they are.
     host: HashSet<CgroupId>,
-    /// Containers' cgroups that the last walk did not find, and since when.
+    /// Cgroups that the last walk did not find, and since when.
     absent: HashMap<CgroupId, BootNs>,
 }
 
@@ -116,6 +118,7 @@ impl Attribution {
             within: around.map(|life| life.run.clone()),
             depth: around.map_or(0, |life| life.depth + 1),
             proven,
+            has_inner: false,
         };
         self.claim(life, top == path)
     }
@@ -168,6 +171,9 @@ impl Attribution {
             return Placed::Host;
         };
         self.runs.insert(cgroup, run.clone());
+        if let Some(life) = self.lives.get_mut(&run.container) {
+            life.has_inner = true;
+        }
         Placed::Inside(run)
     }
 
@@ -188,10 +194,13 @@ impl Attribution {
         if run.cgroup != cgroup {
             return None;
         }
-        if let Some(life) = self.lives.remove(&run.container) {
+        let life = self.lives.remove(&run.container);
+        if let Some(life) = &life {
             self.paths.remove(&life.path);
         }
-        self.runs.retain(|_, other| *other != run);
+        if life.is_none_or(|life| life.has_inner) {
+            self.runs.retain(|_, other| *other != run);
+        }
         Some(run)
     }
 
@@ -210,15 +219,31 @@ impl Attribution {
         self.lives.get(&run.container).filter(|life| life.run == *run).map(|life| life.path.as_str())
     }
 
-    /// Runs whose cgroup has not been among `present` for a while. One that is gone just now has events on their way, the
-    /// last of which tells its end.
-    pub fn long_absent(&mut self, present: &HashSet<CgroupId>, at: BootNs) -> Vec<CgroupId> {
-        let absent =
-            self.lives.values().map(|life| life.run.cgroup).filter(|cgroup| !present.contains(cgroup));
+    /// Cgroups that have not been among `present` for a while. One that is gone just now has events on their way, the
+    /// last of which tells its end. `too_deep`: cgroups inside containers may lie deeper than a walk goes.
+    pub fn long_absent(&mut self, present: &HashSet<CgroupId>, too_deep: bool, at: BootNs) -> Vec<CgroupId> {
+        let runs = self.runs.iter().filter(|(cgroup, run)| run.cgroup == **cgroup || !too_deep);
+        let known = runs.map(|(cgroup, _)| cgroup).chain(&self.host);
+        let absent = known.filter(|cgroup| !present.contains(cgroup));
         let since = std::mem::take(&mut self.absent);
-        self.absent = absent.map(|cgroup| (cgroup, since.get(&cgroup).copied().unwrap_or(at))).collect();
+        self.absent = absent.map(|cgroup| (*cgroup, since.get(cgroup).copied().unwrap_or(at))).collect();
         let long = self.absent.iter().filter(|(_, since)| at.since(**since) >= ON_THEIR_WAY_NS);
         long.map(|(cgroup, _)| *cgroup).collect()
+    }
+
+    /// The last walk did not find all that are known.
+    pub fn misses_any(&self) -> bool {
+        !self.absent.is_empty()
+    }
+
+    /// It has been placed.
+    pub fn knows(&self, cgroup: CgroupId) -> bool {
+        self.runs.contains_key(&cgroup) || self.host.contains(&cgroup)
+    }
+
+    /// It lies in a container that is known, however much of the path is missing at its end.
+    pub fn is_below_container(&self, path: &str) -> bool {
+        self.around(path).is_some()
     }
 
     /// Containers alive now.

@@ -1,6 +1,7 @@
 //! Joins observations into diagnoses. Pure: no files, no sockets, no clock; time comes with the observations.
 
 mod coverage;
+mod pace;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,15 +11,16 @@ use crate::{
     case::{Case, SETTLED_NS},
     ledger::{Change, Ledger},
     model::{
-        container::{ContainerId, Run},
+        container::{CgroupId, ContainerId, Run},
         diagnosis::{Conclusion, Diagnosis, Meaning, Severity, Verdict},
-        event::EventKind,
+        event::{Event, EventKind},
         observation::{Host, Observation, Wanted},
         time::{BootNs, SECOND},
     },
     patterns::{CATALOGUE, Need, Pattern},
 };
 use coverage::is_decisive;
+use pace::Pace;
 
 /// Runs that are remembered at once; the longest gone go first.
 const MAX_RUNS: usize = 8192;
@@ -44,6 +46,8 @@ pub struct Engine {
     pending: BTreeSet<(BootNs, Run)>,
     /// Runs of which a look is planned because time alone may change what the patterns see, and when.
     planned: BTreeMap<Run, BootNs>,
+    /// Runs with events at which their patterns are asked.
+    paces: BTreeMap<Run, Pace>,
     ledger: Ledger,
     /// What was known of containers whose runs were let go; their diagnoses are in the ledger.
     gone: BTreeMap<ContainerId, Conclusion>,
@@ -80,7 +84,7 @@ impl Engine {
                 if is_due {
                     self.look_when_due(run);
                 }
-                self.after_event(run, event.task.pid, &event.kind, &mut step);
+                self.after_event(run, event, &mut step);
             }
             Observation::Learned { run, at, fact } => {
                 // A fact of a run that was let go comes too late.
@@ -134,18 +138,19 @@ impl Engine {
     }
 
     /// Which events can complete a pattern, and which only with time.
-    fn after_event(&mut self, run: &Run, pid: u32, kind: &EventKind, step: &mut Step) {
-        match kind {
+    fn after_event(&mut self, run: &Run, event: &Event, step: &mut Step) {
+        let is_known = |case: &Case| case.process(event.task.pid).is_some();
+        match &event.kind {
             EventKind::ExecFailed { .. } => self.look_when_due(run),
             // A process to which nothing had happened completes no pattern by its end.
-            EventKind::Exit { .. } if self.cases.get(run).is_none_or(|case| case.process(pid).is_none()) => {}
+            EventKind::Exit { .. } if !self.cases.get(run).is_some_and(is_known) => {}
             EventKind::Exit { .. }
             | EventKind::OomKill { .. }
             | EventKind::SignalSent { .. }
             | EventKind::SyscallRefused { .. }
             | EventKind::Listening { .. }
             | EventKind::DlopenFailed { .. }
-            | EventKind::TlsRefused { .. } => self.ask_patterns(run, step),
+            | EventKind::TlsRefused { .. } => self.ask_patterns_paced(run, event.at, step),
             EventKind::Exec { .. }
             | EventKind::Open { .. }
             | EventKind::SignalDelivered { .. }
@@ -182,10 +187,27 @@ impl Engine {
 
     /// One look at a time: it plans the next one while something is open.
     fn look_when_due(&mut self, run: &Run) {
-        let Some(due) = self.cases.get(run).and_then(Case::next_due) else { return };
+        if let Some(due) = self.cases.get(run).and_then(Case::next_due) {
+            self.look_at(run, due);
+        }
+    }
+
+    fn look_at(&mut self, run: &Run, due: BootNs) {
         if self.planned.get(run).is_none_or(|at| due < *at) {
             self.planned.insert(run.clone(), due);
             self.pending.insert((due, run.clone()));
+        }
+    }
+
+    /// Asks them now, or soon where the run's events come in a flood.
+    fn ask_patterns_paced(&mut self, run: &Run, at: BootNs, step: &mut Step) {
+        let pace = match self.paces.get_mut(run) {
+            Some(pace) => pace,
+            None => self.paces.entry(run.clone()).or_default(),
+        };
+        match pace.take(at) {
+            None => self.ask_patterns(run, step),
+            Some(due) => self.look_at(run, due),
         }
     }
 
@@ -238,6 +260,7 @@ impl Engine {
         let conclusion = self.conclude(&run.container);
         self.evidence_gone += self.cases.remove(run).map_or(0, |case| case.evidence_dropped());
         self.planned.remove(run);
+        self.paces.remove(run);
         let Some(conclusion) = conclusion.filter(|_| self.case(&run.container).is_none()) else { return };
         if self.gone.len() >= MAX_GONE {
             let oldest = self.gone.iter().min_by_key(|(_, gone)| gone.coverage.to).map(|(id, _)| id.clone());
@@ -255,10 +278,9 @@ impl Engine {
 
     /// The latest run of a container.
     pub fn case(&self, container: &ContainerId) -> Option<&Case> {
-        self.cases
-            .values()
-            .filter(|case| case.run.container == *container)
-            .max_by_key(|case| case.appeared_at)
+        let first = Run { container: container.clone(), cgroup: CgroupId(0) };
+        let of_container = self.cases.range(first..).take_while(|(run, _)| run.container == *container);
+        of_container.map(|(_, case)| case).max_by_key(|case| case.appeared_at)
     }
 
     /// All diagnoses, the oldest first.

@@ -10,6 +10,7 @@ mod floods;
 mod host;
 mod inspections;
 mod options;
+mod walk;
 mod whereabouts;
 
 use std::{
@@ -40,7 +41,7 @@ use crate::{
         container::{ContainerId, Run},
         fact::{Fact, Known},
         observation::{Loss, Observation, Wanted},
-        time::{BootEpoch, BootNs, MS, SECOND},
+        time::{BootEpoch, BootNs, SECOND},
     },
 };
 use dlopen::Dlopens;
@@ -56,8 +57,6 @@ const POLL: Duration = Duration::from_millis(40);
 const POLL_SOON: Duration = Duration::from_millis(3);
 /// How often the kernel's counters are read for losses.
 const CHECK_NS: u64 = SECOND;
-/// The least time between two walks of the cgroup tree for an id that nobody knows.
-const RESCAN_NS: u64 = 100 * MS;
 
 /// The live source.
 pub struct Observer {
@@ -88,7 +87,7 @@ pub struct Observer {
     /// When the rings were read last.
     read_at: BootNs,
     checked_at: BootNs,
-    rescanned_at: BootNs,
+    walks: walk::Walks,
     /// When the last probe was attached.
     attached_at: BootNs,
     /// Inspections that ended since somebody asked: whether all facts were established, and how long each took.
@@ -145,7 +144,7 @@ impl Observer {
             missed: [0; HOOKS.len()],
             read_at: now,
             checked_at: now,
-            rescanned_at: now,
+            walks: walk::Walks::default(),
             attached_at: now,
             inspected: Vec::new(),
             totals: Totals::default(),
@@ -258,6 +257,7 @@ impl Observer {
         if now.since(self.checked_at) >= CHECK_NS {
             self.checked_at = now;
             self.check_losses(now);
+            self.make_up_for_lost_cgroups(now);
             self.whereabouts.forget(now);
             self.dlopens.forget(now);
             self.follow_names(now);

@@ -8,6 +8,8 @@ use std::{
 
 use monitor_common::probe::Probe;
 
+use monitor_common::probe::Probe;
+
 use crate::{
     engine::Engine,
     kernel::clock,
@@ -19,7 +21,7 @@ use crate::{
     observer::{Observer, Totals},
     recording::Recorder,
     sink::{
-        metrics::{Dropped, Inspected, Unattributed},
+        metrics::{Dropped, Inspected, SetAside, Unattributed},
         shared::Shared,
     },
 };
@@ -53,8 +55,6 @@ pub struct Pipeline {
 /// What the metrics already know of totals that only grow.
 #[derive(Default)]
 struct Told {
-    unattributed: u64,
-    of_host: u64,
     malformed: u64,
     inspections_failed: u64,
     evidence_dropped: u64,
@@ -127,6 +127,7 @@ impl Pipeline {
         let mut out = Vec::new();
         self.observer.gather(self.engine.next_due()).await;
         self.taken_at = clock::now();
+        self.tell_gathered();
         while let Some(observation) = self.observer.next_gathered() {
             self.take(observation, &mut out)?;
         }
@@ -171,7 +172,7 @@ impl Pipeline {
             shared.observe(&observation);
             if let Observation::Happened { event, .. } = &observation {
                 let latency = Duration::from_nanos(self.taken_at.since(event.at));
-                shared.metrics(|metrics| metrics.received(event.kind.probe(), latency));
+                shared.metrics(|metrics| metrics.placed(latency));
             }
             for change in &step.changes {
                 let diagnosis = change.diagnosis();
@@ -213,17 +214,28 @@ impl Pipeline {
             metrics.inspections_failed(grown(inspections_failed, self.told.inspections_failed));
             metrics.dropped(Dropped::Timeline, grown(evidence_dropped, self.told.evidence_dropped));
             metrics.dropped(Dropped::Containers, grown(runs_given_up, self.told.runs_given_up));
-            for _ in self.told.unattributed..totals.unattributed {
-                metrics.unattributed(Unattributed::UnknownCgroup);
-            }
-            for _ in self.told.of_host..totals.of_host {
-                metrics.unattributed(Unattributed::NotAContainer);
-            }
-            metrics.dropped(Dropped::Undecodable, totals.malformed - self.told.malformed);
+            metrics.dropped(Dropped::Undecodable, grown(totals.malformed, self.told.malformed));
         });
-        let Totals { unattributed, of_host, malformed } = totals;
-        self.told =
-            Told { unattributed, of_host, malformed, inspections_failed, evidence_dropped, runs_given_up };
+        self.told = Told { malformed: totals.malformed, inspections_failed, evidence_dropped, runs_given_up };
+    }
+
+    /// What was read, and whose it is not: before what is somebody's counts one by one.
+    fn tell_gathered(&self) {
+        let Some(shared) = &self.shared else { return };
+        let Totals { unattributed, of_host, host_cgroups, repeated, malformed: _ } = self.observer.totals;
+        shared.metrics(|metrics| {
+            for (probe, total) in self.observer.rings().received() {
+                metrics.set_received(probe, total);
+                if probe == Probe::SelfTest {
+                    metrics.set_aside(SetAside::SelfTest, total);
+                }
+            }
+            metrics.set_waiting(self.observer.rings().held());
+            metrics.set_unattributed(Unattributed::UnknownCgroup, unattributed);
+            metrics.set_unattributed(Unattributed::NotAContainer, of_host);
+            metrics.set_aside(SetAside::HostCgroup, host_cgroups);
+            metrics.set_aside(SetAside::Repeated, repeated);
+        });
     }
 
     /// Closes the recording; the number of its observations.

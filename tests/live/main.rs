@@ -13,7 +13,6 @@
 mod commands;
 mod dlopen;
 mod faults;
-mod floods;
 mod healthy;
 mod identity;
 mod metrics;
@@ -21,5 +20,6 @@ mod patterns;
 mod probes;
 mod prometheus;
 mod runtimes;
+mod storms;
 mod support;
 mod verifier;

@@ -9,6 +9,7 @@ use monitor_common::{
 };
 
 use crate::{
+    budget::Payer,
     cgroup,
     counters::Book,
     globals::hierarchy,
@@ -35,7 +36,7 @@ pub(crate) fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
 fn made(cgroup: Kernel, path: u64) {
     let Some((book, id)) = opened(Probe::CgroupMade, cgroup) else { return };
     // Who makes cgroups without end pays for it, not who is made.
-    emit_charged::<record::CgroupMade>(Lane::Precious, book, cgroup::current(), id, |record| {
+    emit_charged::<record::CgroupMade>(Lane::Precious, book, Payer::current(), id, |record| {
         // SAFETY: reserved memory of a `CgroupMade`.
         unsafe {
             addr_of_mut!((*record).hierarchy).write(hierarchy());
@@ -51,7 +52,7 @@ fn made(cgroup: Kernel, path: u64) {
 #[inline(always)]
 fn removed(cgroup: Kernel, path: u64) {
     let Some((book, id)) = opened(Probe::CgroupRemoved, cgroup) else { return };
-    emit_charged::<record::Cgroup>(Lane::Precious, book, cgroup::current(), id, |record| {
+    emit_charged::<record::Cgroup>(Lane::Precious, book, Payer::current(), id, |record| {
         // SAFETY: reserved memory of a `Cgroup`.
         unsafe {
             addr_of_mut!((*record).hierarchy).write(hierarchy());

@@ -66,11 +66,35 @@ fn a_cgroup_that_a_walk_misses_is_kept_until_its_events_must_have_come() {
     attribution.place(CgroupId(1), &format!("/docker/{ID}"), Proof::Nothing);
     let nothing = HashSet::new();
     let at = |seconds: u64| BootNs(seconds * SECOND);
-    assert_eq!(attribution.long_absent(&nothing, at(10)), []);
-    assert_eq!(attribution.long_absent(&nothing, at(11)), []);
-    assert_eq!(attribution.long_absent(&HashSet::from([CgroupId(1)]), at(12)), []);
-    assert_eq!(attribution.long_absent(&nothing, at(13)), []);
-    assert_eq!(attribution.long_absent(&nothing, at(15)), [CgroupId(1)]);
+    assert_eq!(attribution.long_absent(&nothing, false, at(10)), []);
+    assert_eq!(attribution.long_absent(&nothing, false, at(11)), []);
+    assert_eq!(attribution.long_absent(&HashSet::from([CgroupId(1)]), false, at(12)), []);
+    assert_eq!(attribution.long_absent(&nothing, false, at(13)), []);
+    assert_eq!(attribution.long_absent(&nothing, false, at(15)), [CgroupId(1)]);
+}
+
+#[test]
+fn what_a_walk_no_longer_finds_is_forgotten_whoever_it_belonged_to() {
+    let mut attribution = Attribution::default();
+    let inner = format!("/docker/{ID}/deep");
+    attribution.place(CgroupId(1), &format!("/docker/{ID}"), Proof::Nothing);
+    attribution.place(CgroupId(2), &inner, Proof::Nothing);
+    attribution.place(CgroupId(3), "/system.slice", Proof::Nothing);
+    assert!(attribution.is_below_container(&inner) && !attribution.is_below_container("/system.slice/x"));
+    let present = HashSet::from([CgroupId(1)]);
+    let at = |seconds: u64| BootNs(seconds * SECOND);
+    assert_eq!(attribution.long_absent(&present, false, at(10)), []);
+    assert!(attribution.misses_any());
+    assert_eq!(attribution.long_absent(&present, true, at(12)), [CgroupId(3)], "one may be too deep");
+    attribution.remove(CgroupId(3));
+    assert_eq!(attribution.long_absent(&present, false, at(14)), []);
+    assert_eq!(attribution.long_absent(&present, false, at(16)), [CgroupId(2)]);
+    attribution.remove(CgroupId(2));
+    assert!(
+        attribution.knows(CgroupId(1)) && !attribution.knows(CgroupId(2)) && !attribution.knows(CgroupId(3))
+    );
+    assert_eq!(attribution.long_absent(&present, false, at(17)), []);
+    assert!(!attribution.misses_any());
 }
 
 #[test]

@@ -12,11 +12,13 @@ use crate::model::{
     fact::{Known, Want},
     living::ProcessTable,
     signal::Signal,
-    time::{BootNs, SECOND},
+    time::{BootNs, MS, SECOND},
 };
 
 /// How long a child may wait for its parent before somebody looks whether it still does.
 pub const ZOMBIE_NS: u64 = 10 * SECOND;
+/// A look at the processes is as good as another one this soon after it.
+const LOOK_AGAIN_NS: u64 = 100 * MS;
 /// From a container's birth to the look at who its processes run as.
 const DROPS_NS: u64 = 3 * SECOND;
 /// Between two looks at a CPU quota.
@@ -187,6 +189,13 @@ impl Case {
         self.surroundings.tables.push_back((at, table));
     }
 
+    /// A look is on its way, or has just been made. Whoever sends signals without end must not make the inspector look
+    /// without end: it is there for all containers.
+    fn has_looked_at_processes(&self, at: BootNs) -> bool {
+        let last = self.surroundings.tables.back().map(|(looked_at, _)| *looked_at);
+        self.awaits(&Want::Processes) || last.is_some_and(|last| at.since(last) < LOOK_AGAIN_NS)
+    }
+
     /// Everything is asked once, unless it changes.
     pub(super) fn questions(&mut self, event: &Event) -> Vec<Want> {
         let wants = self.raised(event);
@@ -240,7 +249,8 @@ impl Case {
             },
             // What PID 1 does with its signals, while it is there.
             EventKind::SignalSent { signal: Signal::TERM, target, .. }
-                if self.init().is_some_and(|init| init.pid == target.pid) =>
+                if self.init().is_some_and(|init| init.pid == target.pid)
+                    && !self.has_looked_at_processes(event.at) =>
             {
                 vec![Want::Processes]
             }

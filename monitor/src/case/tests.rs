@@ -164,3 +164,27 @@ fn a_telling_open_plans_one_look_and_everyday_ones_plan_none() {
     assert_eq!(due(&mut case, 4), []);
     assert!(case.plans_look_after(&event(open("/data/z", PathClass::Other, Err(Errno::EROFS)))));
 }
+
+#[test]
+fn signals_without_end_ask_for_one_look_at_a_time() {
+    let mut case = case();
+    let term = |case: &mut Case, second: u64| {
+        let target = Task { pid: 70, tid: 70, ns_pid: 1, comm: "server".into() };
+        let (outcome, sender_cgroup) = (crate::model::event::SignalOutcome::Delivered, case.run.cgroup);
+        let signal = EventKind::SignalSent {
+            signal: Signal::TERM,
+            code: 0,
+            target,
+            sender_cgroup,
+            outcome,
+            syscall: None,
+        };
+        happen(case, second, 70, signal)
+    };
+    assert_eq!(term(&mut case, 2), [Want::Processes]);
+    assert!((0..100).all(|_| term(&mut case, 2).is_empty()));
+    case.learn(at(2), Fact::Processes(Known::Is(ProcessTable::default())));
+    assert_eq!(term(&mut case, 2), [], "the answer is as fresh as a new one");
+    assert_eq!(term(&mut case, 3), [Want::Processes]);
+    assert_eq!(term(&mut case, 7), [Want::Processes], "an answer that does not come is given up");
+}

@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::model::{
-    container::CgroupId,
     diagnosis::Confidence,
     errno::Errno,
-    event::{Event, Task},
+    event::Task,
     fact::{Config, Content, Entrypoint, Fact, FileFact, FileKind, Known, Passwd, TrustStore, Want},
     observation::Loss,
     time::MS,
@@ -315,4 +314,42 @@ fn a_recording_from_the_end_of_time_overflows_nothing() {
     engine.observe(&Observation::Vanished { run: run.clone(), at: BootNs(end) });
     engine.settle();
     assert!(engine.conclude(&run.container).is_some());
+}
+
+#[test]
+fn what_completes_a_pattern_in_a_flood_is_judged_when_the_window_is_over() {
+    let (mut engine, run) = (Engine::new(), run(1));
+    born(&mut engine, &run, 0, empty_file());
+    engine.observe(&happened(&run, 50, exec()));
+    let address = "127.0.0.1:80".parse().unwrap();
+    for _ in 0..1_000 {
+        engine.observe(&happened(&run, 300, EventKind::Listening { address }));
+    }
+    let killed = EventKind::OomKill {
+        victim: init(),
+        anon_pages: None,
+        file_pages: None,
+        shmem_pages: None,
+        limit_pages: Some(1),
+    };
+    assert_eq!(engine.observe(&happened(&run, 301, killed)).changes, []);
+    assert_eq!(engine.next_due(), Some(at(500)));
+    engine.observe(&Observation::Tick { at: at(500) });
+    assert_eq!(patterns(&engine), [("oom-kill".to_owned(), 1)]);
+}
+
+#[test]
+fn a_living_run_that_is_let_go_for_want_of_room_is_counted() {
+    let mut engine = Engine::new();
+    let appeared = |number: usize| Observation::Appeared {
+        run: Run { container: ContainerId(format!("{number:064x}").into()), cgroup: CgroupId(number as u64) },
+        at: at(number as u64),
+        from_birth: true,
+    };
+    for number in 0..MAX_RUNS {
+        engine.observe(&appeared(number));
+    }
+    assert_eq!((engine.containers().len(), engine.runs_given_up), (MAX_RUNS, 0));
+    engine.observe(&appeared(MAX_RUNS));
+    assert_eq!((engine.cases.len(), engine.runs_given_up), (MAX_RUNS, 1));
 }

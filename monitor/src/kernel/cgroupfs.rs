@@ -1,6 +1,7 @@
 //! The host's cgroup trees: which hierarchy containers are keyed by, and which cgroups exist now.
 
 use std::{
+    collections::HashSet,
     fs, io,
     os::{
         fd::{AsRawFd as _, OwnedFd},
@@ -37,6 +38,20 @@ pub struct Hierarchy {
     /// The tree itself: it stays in reach when somebody unmounts it, or mounts something over it.
     held: Option<Arc<OwnedFd>>,
 }
+
+/// What a walk of the tree has found.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub present: HashSet<CgroupId>,
+    pub unknown: Vec<(CgroupId, String)>,
+    /// There are more than the limit.
+    pub is_cut: bool,
+    /// Some lie below a path that is too long for the kernel.
+    pub is_too_deep: bool,
+}
+
+/// All paths of a walk that are kept at once.
+const MAX_PATH_BYTES: usize = 16 << 20;
 
 /// Why no hierarchy can be used.
 #[derive(Debug, Error)]
@@ -104,21 +119,40 @@ impl Hierarchy {
         self.mode == Mode::Legacy
     }
 
-    /// All cgroups that exist now, with their paths below the mount. Bounded by `limit`; a directory that vanishes
-    /// meanwhile is left out. The second value says whether the limit cut it short.
-    pub fn scan(&self, limit: usize) -> (Vec<(CgroupId, String)>, bool) {
-        let mut found = Vec::new();
+    /// All cgroups that exist now; of those that `is_known` does not know the paths below the mount, too. Bounded by
+    /// `limit`; a directory that vanishes meanwhile is left out.
+    pub fn scan(&self, limit: usize, is_known: impl Fn(CgroupId) -> bool) -> Found {
+        let mut found = Found::default();
         let root = self.root();
         let mut waiting = vec![root.clone()];
+        // Of the paths that wait and of those that were found.
+        let mut bytes = 0;
         while let Some(directory) = waiting.pop() {
-            if found.len() >= limit {
-                return (found, true);
+            if found.present.len() >= limit || bytes > MAX_PATH_BYTES {
+                found.is_cut = true;
+                break;
             }
-            let Ok(metadata) = fs::symlink_metadata(&directory) else { continue };
-            found.push((CgroupId(metadata.ino()), path_below(&root, &directory)));
-            waiting.extend(directories(&directory));
+            let metadata = match fs::symlink_metadata(&directory) {
+                Ok(metadata) => metadata,
+                Err(error) => {
+                    found.is_too_deep |= error.kind() == io::ErrorKind::InvalidFilename;
+                    continue;
+                }
+            };
+            let cgroup = CgroupId(metadata.ino());
+            found.present.insert(cgroup);
+            let is_news = !is_known(cgroup);
+            if is_news {
+                found.unknown.push((cgroup, path_below(&root, &directory)));
+            } else {
+                bytes = bytes.saturating_sub(directory.as_os_str().len());
+            }
+            for below in directories(&directory).take(limit.saturating_sub(waiting.len())) {
+                bytes += below.as_os_str().len();
+                waiting.push(below);
+            }
         }
-        (found, false)
+        found
     }
 
     /// The processes of a cgroup, in the host's pid namespace; of one that has none of its own those of the first cgroup
@@ -159,6 +193,34 @@ mod tests {
         cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
     const V1: &str = "cgroup /sys/fs/cgroup/memory cgroup rw,nosuid,memory 0 0\n";
     const CGROUPS: &str = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t3\t1\t1\nmemory\t7\t9\t1\n";
+
+    fn tree(directories: &[String]) -> (tempfile::TempDir, Hierarchy) {
+        let dir = tempfile::tempdir().unwrap();
+        for directory in directories {
+            fs::create_dir_all(dir.path().join(directory)).unwrap();
+        }
+        let hierarchy = Hierarchy { mode: Mode::Unified, mount: dir.path().to_owned(), id: 0, held: None };
+        (dir, hierarchy)
+    }
+
+    #[test]
+    fn a_walk_tells_the_paths_of_what_is_new_alone() {
+        let (_dir, hierarchy) = tree(&["a/b".to_owned(), "c".to_owned()]);
+        let all = hierarchy.scan(100, |_| false);
+        let mut paths: Vec<&str> = all.unknown.iter().map(|(_, path)| path.as_str()).collect();
+        paths.sort_unstable();
+        assert_eq!(paths, ["/", "/a", "/a/b", "/c"]);
+        let again = hierarchy.scan(100, |cgroup| all.present.contains(&cgroup));
+        assert_eq!((again.present, again.unknown, again.is_cut), (all.present, Vec::new(), false));
+    }
+
+    #[test]
+    fn a_walk_of_a_tree_without_end_ends_and_says_so() {
+        let wide: Vec<String> = (0..50).map(|number| number.to_string()).collect();
+        let (_dir, hierarchy) = tree(&wide);
+        let found = hierarchy.scan(20, |_| false);
+        assert_eq!((found.present.len(), found.is_cut), (20, true));
+    }
 
     #[test]
     fn each_layout_gives_one_hierarchy_of_container_ids() {

@@ -10,9 +10,11 @@ use aya::{
     Ebpf,
     maps::{MapData, RingBuf},
 };
+use monitor_common::{
+    limits::{ORDINARY_RING_BYTES, PRECIOUS_RING_BYTES},
+    probe::Probe,
+};
 use thiserror::Error;
-
-use monitor_common::limits::{ORDINARY_RING_BYTES, PRECIOUS_RING_BYTES};
 
 use super::fill::Fill;
 use crate::{
@@ -49,6 +51,8 @@ pub struct Rings {
     decoder: Decoder,
     /// Calls of gomon's own that came back.
     self_tests: Vec<BootNs>,
+    /// Events that were read, by the number of their probe.
+    received: [u64; Probe::ALL.len()],
     /// Records that did not decode.
     pub malformed: u64,
 }
@@ -70,8 +74,19 @@ impl Rings {
             complete_until: None,
             decoder: Decoder::default(),
             self_tests: Vec::new(),
+            received: [0; Probe::ALL.len()],
             malformed: 0,
         })
+    }
+
+    /// Events that were read, by probe, and have been since the rings were opened.
+    pub fn received(&self) -> impl Iterator<Item = (Probe, u64)> {
+        Probe::ALL.into_iter().zip(self.received)
+    }
+
+    /// Events that were read and wait for older ones.
+    pub fn held(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Descriptors that become readable when a precious event arrives, and when ordinary ones fill a quarter of their
@@ -103,10 +118,12 @@ impl Rings {
                 count += 1;
                 if let Some(at) = self_test(&item) {
                     self.self_tests.push(at);
+                    count_one(&mut self.received, Probe::SelfTest);
                     continue;
                 }
                 match self.decoder.event(&item) {
                     Ok(event) => {
+                        count_one(&mut self.received, event.kind.probe());
                         last = Some(event.at);
                         self.precious_at = self.precious_at.max(is_precious.then_some(event.at));
                         self.waiting.push_back(event);
@@ -132,6 +149,12 @@ impl Rings {
         let event = self.waiting.pop_front_if(|event| event.at <= until)?;
         self.precious_at.take_if(|precious| *precious <= event.at);
         Some(event)
+    }
+}
+
+fn count_one(received: &mut [u64], probe: Probe) {
+    if let Some(received) = received.get_mut(probe as usize) {
+        *received += 1;
     }
 }
 

@@ -12,6 +12,7 @@ use crate::kernel::{
     counters,
     load::HookState,
     programs::{self, Books},
+    rings::Rings,
 };
 
 impl Observer {
@@ -36,6 +37,11 @@ impl Observer {
         let mut maps = vec![("IGNORED_CGROUPS", self.ignored.len(), MAX_CGROUPS.into())];
         maps.extend(self.rings.fills());
         maps
+    }
+
+    /// What was read of the rings.
+    pub fn rings(&self) -> &Rings {
+        &self.rings
     }
 
     /// The kernel's counters by probe and tally.

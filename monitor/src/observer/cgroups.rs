@@ -1,10 +1,8 @@
 //! Which container an event belongs to: cgroups come and go, are found and set aside. Decides nothing about failures.
 
-use std::collections::HashSet;
+use monitor_common::limits::CGROUP_PATH_BYTES;
 
-use monitor_common::limits::MAX_CGROUPS;
-
-use super::{Observer, RESCAN_NS, inspections::Kind};
+use super::{Observer, inspections::Kind};
 use crate::{
     attribution::{Placed, Proof, Question},
     inspect::{self, Maker, Whereabouts},
@@ -21,8 +19,11 @@ impl Observer {
     pub(super) fn attribute(&mut self, event: Event) {
         match &event.kind {
             EventKind::CgroupMade { path, command, .. } => {
-                let maker = Maker { pid: event.task.pid, comm: &event.task.comm, command };
-                self.place(event.cgroup, path, event.at, Some(maker));
+                // Of one whose path is not whole a walk finds out what it is, if anything happens in it.
+                if is_whole(path) || self.attribution.is_below_container(path) {
+                    let maker = Maker { pid: event.task.pid, comm: &event.task.comm, command };
+                    self.place(event.cgroup, path, event.at, Some(maker));
+                }
                 self.tell(event);
             }
             EventKind::CgroupRemoved { .. } => {
@@ -50,13 +51,15 @@ impl Observer {
 
     /// The event of a cgroup that is a container's; those of the host's cgroups are nobody's business.
     fn tell(&mut self, event: Event) {
-        if let Some(run) = self.attribution.run(event.cgroup).cloned() {
-            self.queue.push_back(Observation::Happened { run, event });
+        match self.attribution.run(event.cgroup).cloned() {
+            Some(run) => self.queue.push_back(Observation::Happened { run, event }),
+            None => self.totals.host_cgroups += 1,
         }
     }
 
     fn happened(&mut self, event: Event) {
         if self.exits.is_told(&event) {
+            self.totals.repeated += 1;
             return;
         }
         if self.attribution.is_host(event.cgroup) {
@@ -76,33 +79,7 @@ impl Observer {
         }
     }
 
-    /// A cgroup whose birth was not seen: it may be anywhere in the tree.
-    fn search(&mut self, cgroup: CgroupId, at: BootNs) -> Option<Run> {
-        if at.since(self.rescanned_at) >= RESCAN_NS {
-            self.scan(at);
-        }
-        self.attribution.run(cgroup).cloned()
-    }
-
-    /// Walks the cgroup tree: new containers appear, new host cgroups are set aside, gone ones are let go.
-    pub(super) fn scan(&mut self, at: BootNs) {
-        self.rescanned_at = at;
-        let (found, cut) = self.hierarchy.scan(MAX_CGROUPS as usize * 2);
-        if cut {
-            tracing::warn!("more than {} cgroups: some containers may be found late", MAX_CGROUPS * 2);
-        }
-        let present: HashSet<CgroupId> = found.iter().map(|(id, _)| *id).collect();
-        for cgroup in self.attribution.long_absent(&present, at) {
-            if let Some(run) = self.attribution.remove(cgroup) {
-                self.vanish(run, at);
-            }
-        }
-        for (id, path) in found {
-            self.place(id, &path, at, None);
-        }
-    }
-
-    fn vanish(&mut self, run: Run, at: BootNs) {
+    pub(super) fn vanish(&mut self, run: Run, at: BootNs) {
         self.whereabouts.gone(run.clone(), at);
         self.dlopens.gone(&run, at);
         self.queue.push_back(Observation::Vanished { run, at });
@@ -127,7 +104,7 @@ impl Observer {
     }
 
     /// `maker` is the process that has made the cgroup just now.
-    fn place(&mut self, cgroup: CgroupId, path: &str, at: BootNs, maker: Option<Maker<'_>>) {
+    pub(super) fn place(&mut self, cgroup: CgroupId, path: &str, at: BootNs, maker: Option<Maker<'_>>) {
         let from_birth = maker.is_some();
         let question = self.attribution.question(cgroup, path);
         let (proof, found) =
@@ -164,4 +141,9 @@ impl Observer {
     fn saw_births_at(&self, at: BootNs) -> bool {
         at >= self.attached_at && self.hooks.iter().all(HookState::is_attached)
     }
+}
+
+/// The kernel side cuts a long path off; the kernel itself leaves one empty that is too long for it.
+fn is_whole(path: &str) -> bool {
+    !path.is_empty() && path.len() < CGROUP_PATH_BYTES - 1
 }

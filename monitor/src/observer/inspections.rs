@@ -149,6 +149,8 @@ impl Inspections {
             // No more than may wait later.
             if held.len() < MAX_WAITING {
                 held.push((run, at, kind));
+            } else {
+                self.failed.fetch_add(1, Ordering::Relaxed);
             }
             return;
         }

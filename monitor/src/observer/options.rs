@@ -63,4 +63,8 @@ pub struct Totals {
     /// Events of a host cgroup so young that the kernel side did not ignore it yet.
     pub of_host: u64,
     pub malformed: u64,
+    /// Births and ends of the host's cgroups.
+    pub host_cgroups: u64,
+    /// Ends and victims that were told before.
+    pub repeated: u64,
 }

@@ -28,7 +28,7 @@ use crate::{
 use containers::Containers;
 use families::Families;
 use process::ProcessCollector;
-pub use table::{Dropped, Inspected, Kind, METRICS, Metric, Unattributed, book};
+pub use table::{Dropped, Inspected, Kind, METRICS, Metric, SetAside, Unattributed, book};
 
 /// The most series with container labels, where nothing else is configured.
 pub const DEFAULT_MAX_SERIES: usize = 20_000;
@@ -84,6 +84,9 @@ impl Metrics {
         }
         for reason in Unattributed::ALL {
             families.unattributed.with_label_values(&[reason.labels()]);
+        }
+        for reason in SetAside::ALL {
+            families.set_aside.with_label_values(&[reason.labels()]);
         }
         for result in Inspected::ALL {
             families.inspections.with_label_values(&[result.labels()]);
@@ -164,10 +167,24 @@ impl Metrics {
         raise(&self.families.bpf_events, &[probe.name(), tally.name()], total);
     }
 
-    /// An event reached user space, so long after it happened.
-    pub fn received(&self, probe: Probe, latency: Duration) {
-        self.families.received.with_label_values(&[probe.name()]).inc();
+    /// So many events reached user space in all.
+    pub fn set_received(&self, probe: Probe, total: u64) {
+        raise(&self.families.received, &[probe.name()], total);
+    }
+
+    /// So many of them wait for older ones.
+    pub fn set_waiting(&self, count: usize) {
+        self.families.waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// An event has its place in a container's timeline, so long after it happened.
+    pub fn placed(&self, latency: Duration) {
         self.families.latency.observe(latency.as_secs_f64());
+    }
+
+    /// Events are nobody's; how many in all.
+    pub fn set_aside(&self, why: SetAside, total: u64) {
+        raise(&self.families.set_aside, &[why.labels()], total);
     }
 
     /// Something was given up.
@@ -175,9 +192,9 @@ impl Metrics {
         self.families.dropped.with_label_values(&what.labels()).inc_by(count);
     }
 
-    /// An event has no container.
-    pub fn unattributed(&self, why: Unattributed) {
-        self.families.unattributed.with_label_values(&[why.labels()]).inc();
+    /// Events have no container; how many in all.
+    pub fn set_unattributed(&self, why: Unattributed, total: u64) {
+        raise(&self.families.unattributed, &[why.labels()], total);
     }
 
     /// What the kernel says of one of its programs.

@@ -88,6 +88,11 @@ impl Agent {
         self.running.stop()
     }
 
+    /// Its process.
+    pub(crate) fn process(&mut self) -> &mut Running {
+        &mut self.running
+    }
+
     pub(crate) fn log(&self) -> String {
         self.running.stderr()
     }

@@ -28,6 +28,8 @@ pub(super) enum Extent {
 const LIVE_THREADS: &str = "--test-threads=2";
 /// The same ones wherever gomon is built with its kernel side: with others all of it would be built anew.
 const FEATURES: &str = "--features=monitor/live-tests,monitor/fuzzing";
+/// Those that take the whole machine: one at a time, and not beside the others.
+const STORMS: &str = "storms::";
 
 pub(super) const RINGS: &[Ring] = &[
     Ring {
@@ -160,7 +162,11 @@ fn live(workspace: &Workspace, _: Extent) -> Result<Vec<Command>, String> {
     if !workspace.has_live_tests() {
         return Err("the package monitor has no test target `live`".to_owned());
     }
-    Ok(vec![cargo(["test", "--package", "monitor", FEATURES, "--test", "live", "--", LIVE_THREADS])])
+    let tests = ["test", "--package", "monitor", FEATURES, "--test", "live", "--"];
+    let (mut others, mut storms) = (cargo(tests), cargo(tests));
+    others.args(["--skip", STORMS, LIVE_THREADS]);
+    storms.args([STORMS, "--test-threads=1"]);
+    Ok(vec![others, storms])
 }
 
 fn vm(_: &Workspace, extent: Extent) -> Result<Vec<Command>, String> {

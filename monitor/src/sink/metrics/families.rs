@@ -1,8 +1,8 @@
 //! The metrics of the table as counters, gauges and histograms in a registry of gomon's own.
 
 use prometheus::{
-    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry,
-    core::Collector,
+    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, core::Collector,
 };
 
 use super::table::{self, Metric};
@@ -29,6 +29,8 @@ pub(super) struct Families {
     pub(super) probe_attached: IntGaugeVec,
     pub(super) bpf_events: IntCounterVec,
     pub(super) received: IntCounterVec,
+    pub(super) waiting: IntGauge,
+    pub(super) set_aside: IntCounterVec,
     pub(super) dropped: IntCounterVec,
     pub(super) unattributed: IntCounterVec,
     pub(super) latency: Histogram,
@@ -65,6 +67,8 @@ impl Families {
             probe_attached: add.gauge(&table::PROBE_ATTACHED)?,
             bpf_events: add.counter(&table::BPF_EVENTS)?,
             received: add.counter(&table::RECEIVED)?,
+            waiting: add.vector(IntGauge::with_opts(opts(&table::WAITING))?)?,
+            set_aside: add.counter(&table::SET_ASIDE)?,
             dropped: add.counter(&table::DROPPED)?,
             unattributed: add.counter(&table::UNATTRIBUTED)?,
             latency: add.histogram(&table::LATENCY, LATENCY_BUCKETS)?,

@@ -73,7 +73,11 @@ metrics! {
     BPF_EVENTS = "gomon_bpf_events_total", Counter, &["probe", "result"],
         "Events in the kernel by what became of them: seen = filtered + submitted + lost.";
     RECEIVED = "gomon_events_received_total", Counter, &["probe"],
-        "Events that reached user space.";
+        "Events that reached user space: what was submitted, less what waits in a ring and what is malformed.";
+    WAITING = "gomon_events_waiting", Gauge, &[],
+        "Events that reached user space and wait for older ones.";
+    SET_ASIDE = "gomon_events_set_aside_total", Counter, &["reason"],
+        "Events that reached user space and are nobody's: received = latency count + unattributed + set aside + waiting.";
     DROPPED = "gomon_events_dropped_total", Counter, &["stage", "reason"],
         "Events, or series of them, that were given up.";
     UNATTRIBUTED = "gomon_events_unattributed_total", Counter, &["reason"],
@@ -170,6 +174,18 @@ labels! {
 }
 
 labels! {
+    /// Why an event is nobody's: `reason` of `gomon_events_set_aside_total`.
+    SetAside {
+        /// The birth or the end of a cgroup that is no container's.
+        HostCgroup = "host_cgroup",
+        /// The kernel told the end of a process, or a victim of memory, more than once.
+        Repeated = "repeated",
+        /// A call of gomon's own, by which it sees that its programs run.
+        SelfTest = "self_test",
+    } -> &'static str
+}
+
+labels! {
     /// How an inspection ended: `result` of `gomon_inspections_total`.
     Inspected {
         Ok = "ok",
@@ -200,10 +216,12 @@ pub fn book() -> String {
         Dropped::ALL.iter().map(|one| format!("`{}`", one.labels().join("/"))).collect();
     let unattributed: Vec<String> =
         Unattributed::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
+    let set_aside: Vec<String> = SetAside::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
     let inspected: Vec<String> = Inspected::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
     for (label, values) in [
         ("`stage`/`reason` of `gomon_events_dropped_total`", dropped),
         ("`reason` of `gomon_events_unattributed_total`", unattributed),
+        ("`reason` of `gomon_events_set_aside_total`", set_aside),
         ("`result` of `gomon_inspections_total`", inspected),
     ] {
         let _ = writeln!(out, "| {label} | {} |", values.join(", "));
