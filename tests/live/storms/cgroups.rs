@@ -87,8 +87,8 @@ impl Nest {
             if mkdirat(&below, name.as_str(), Mode::RWXU).is_err() {
                 break;
             }
-            let next = openat(&below, name.as_str(), directory, Mode::empty())?;
-            nest.0.push((std::mem::replace(&mut below, next), name));
+            let deeper = openat(&below, name.as_str(), directory, Mode::empty())?;
+            nest.0.push((std::mem::replace(&mut below, deeper), name));
         }
         Ok(nest)
     }

@@ -21,7 +21,7 @@ use books::Books;
 /// How long a storm lasts. Everything that is asserted of it holds however little the machine gets done meanwhile.
 const LASTS: &str = "3s";
 /// How long anything may take that the storm is in the way of.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// What the agent may take of memory at most, of which the debug build takes a third.
 const MEMORY_BYTES: u64 = 256 << 20;
 
