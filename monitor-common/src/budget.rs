@@ -52,9 +52,15 @@ pub const fn allowance(probe: Probe) -> u64 {
     }
 }
 
-/// Of those, how many may still enter a ring that is half full: the rest of it is for the others. So many cgroups, too, may
-/// one process make and remove in a window at the cost of its own cgroup.
+/// Of those, how many may still enter a ring that is half full: the rest of it is for the others.
 pub const MODEST: u64 = 64;
+
+/// How many cgroups one process may make, and remove, in a window at the cost of its own cgroup: a quarter of what the cgroup
+/// has, so that the others there have theirs.
+#[must_use]
+pub const fn one_makers(is_crowded: bool) -> u64 {
+    if is_crowded { MODEST / 4 } else { allowance(Probe::CgroupMade) / 4 }
+}
 
 /// Probes whose events are never kept back: so rare that none can be spared.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::map, maps::LruHashMap};
 use monitor_common::{
-    budget::{Admission, Budget, MODEST, allowance},
+    budget::{Admission, Budget, allowance, one_makers},
     limits::MAX_BUDGETS,
     probe::Probe,
 };
@@ -49,7 +49,8 @@ impl Payer {
 pub(crate) fn admit(payer: Payer, probe: Probe, lane: Lane, boot_ns: u64, is_crowded: bool) -> Admission {
     let which = u64::from(probe as u32) << 1 | lane as u64;
     if let Payer::Process { pid, .. } = payer {
-        let own = charge([PROCESS | pid, which], |budget| budget.admit(boot_ns, is_crowded, MODEST));
+        let own =
+            charge([PROCESS | pid, which], |budget| budget.admit(boot_ns, false, one_makers(is_crowded)));
         if own != Admission::Granted {
             return charge([payer.cgroup(), which], |budget| budget.keep_back(boot_ns));
         }
