@@ -8,7 +8,6 @@ use std::{
 
 use monitor_common::probe::Probe;
 
-
 use crate::{
     engine::Engine,
     kernel::clock,
