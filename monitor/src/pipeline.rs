@@ -6,8 +6,6 @@ use std::{
     time::Duration,
 };
 
-use monitor_common::probe::Probe;
-
 use crate::{
     engine::Engine,
     kernel::clock,
@@ -140,7 +138,7 @@ impl Pipeline {
             self.self_tested = true;
             if let Some(shared) = &self.shared {
                 let latency = Duration::from_nanos(self.taken_at.since(at));
-                shared.metrics(|metrics| metrics.received(Probe::SelfTest, latency));
+                shared.metrics(|metrics| metrics.placed(latency));
             }
         }
         if refresh {
@@ -224,9 +222,6 @@ impl Pipeline {
         shared.metrics(|metrics| {
             for (probe, total) in self.observer.rings().received() {
                 metrics.set_received(probe, total);
-                if probe == Probe::SelfTest {
-                    metrics.set_aside(SetAside::SelfTest, total);
-                }
             }
             metrics.set_waiting(self.observer.rings().held());
             metrics.set_unattributed(Unattributed::UnknownCgroup, unattributed);

@@ -180,8 +180,6 @@ labels! {
         HostCgroup = "host_cgroup",
         /// The kernel told the end of a process, or a victim of memory, more than once.
         Repeated = "repeated",
-        /// A call of gomon's own, by which it sees that its programs run.
-        SelfTest = "self_test",
     } -> &'static str
 }
 
