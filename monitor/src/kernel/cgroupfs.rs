@@ -242,11 +242,11 @@ mod tests {
         let root = fs::metadata(&mount).unwrap().ino();
         fs::rename(&mount, directory.path().join("elsewhere")).unwrap();
         fs::create_dir(&mount).unwrap();
-        let (mut found, cut) = tree.scan(10);
-        found.sort_by(|(_, one), (_, other)| one.cmp(other));
-        let paths: Vec<&str> = found.iter().map(|(_, path)| path.as_str()).collect();
-        assert_eq!((paths.as_slice(), cut), (&["/", "/a", "/a/b"][..], false));
-        assert_eq!(found[0].0, CgroupId(root));
+        let Found { mut unknown, is_cut, .. } = tree.scan(10, |_| false);
+        unknown.sort_by(|(_, one), (_, other)| one.cmp(other));
+        let paths: Vec<&str> = unknown.iter().map(|(_, path)| path.as_str()).collect();
+        assert_eq!((paths.as_slice(), is_cut), (&["/", "/a", "/a/b"][..], false));
+        assert_eq!(unknown[0].0, CgroupId(root));
         assert_eq!(tree.processes("/a"), [7, 8]);
     }
 }
