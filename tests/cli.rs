@@ -1,5 +1,8 @@
 //! The command line from outside: what it prints, where, and the exit code.
 
+#[path = "cli/incidents.rs"]
+mod incidents;
+
 use std::{
     io::Read,
     os::unix::{

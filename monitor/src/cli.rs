@@ -1,6 +1,7 @@
 //! The command line: names, options and help texts, which are API. Parses; never acts.
 
 pub mod args;
+pub mod incidents;
 pub mod parse;
 pub mod target;
 
@@ -9,6 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 #[cfg(feature = "kernel")]
 use args::{AgentArgs, DiagnoseArgs, EventsArgs, RecordArgs};
 use args::{CompletionsArgs, DoctorArgs, ExplainArgs, ReplayArgs, VersionArgs};
+use incidents::IncidentsArgs;
 
 /// Names why a Go container fails, from what the kernel saw and what the container's files say.
 #[derive(Debug, Parser)]
@@ -63,6 +65,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Diagnose a recording, on any machine
     Replay(ReplayArgs),
+    /// Show what an agent has found and kept, also before its last restart
+    Incidents(IncidentsArgs),
     /// Check whether gomon can see here, and what to do where it cannot
     Doctor(DoctorArgs),
     /// Show the manual of a failure pattern, or list all patterns

@@ -1,6 +1,7 @@
 //! The agent's configuration: flags over `GOMON_*` over drop-ins over the file over defaults. An unknown key is an error.
 
 mod reload;
+pub mod store;
 
 use std::{
     fs, io,
@@ -12,6 +13,7 @@ use serde::Deserialize;
 pub use reload::Reload;
 
 use crate::{nearest::nearest, sink::metrics::DEFAULT_MAX_SERIES};
+use store::StoreConfig;
 
 /// Where the configuration is, unless `--config` says otherwise. It may be missing.
 pub const DEFAULT_PATH: &str = "/etc/gomon/gomon.yaml";
@@ -68,6 +70,8 @@ pub struct Config {
     pub host_root: PathBuf,
     /// Most metric series of containers.
     pub max_series: usize,
+    /// Where incidents are kept, and for how long; `None` keeps none.
+    pub store: Option<StoreConfig>,
     pub log_format: LogFormat,
     pub log_level: LogLevel,
 }
@@ -81,6 +85,12 @@ pub struct Layer {
     pub runtime_sockets: Option<Vec<PathBuf>>,
     pub host_root: Option<PathBuf>,
     pub max_series: Option<usize>,
+    /// A path; `none` or nothing at all turns the store off.
+    pub store: Option<String>,
+    /// A duration such as `30d`.
+    pub store_max_age: Option<String>,
+    /// A size such as `256MiB`.
+    pub store_max_size: Option<String>,
     pub log_format: Option<LogFormat>,
     pub log_level: Option<LogLevel>,
 }
@@ -124,13 +134,15 @@ impl Config {
 
     /// Fills in the defaults and checks the values.
     fn complete(layer: Layer) -> Result<Self, ConfigError> {
-        let Layer { listen, socket, runtime_sockets, host_root, max_series, log_format, log_level } = layer;
+        let Layer { listen, socket, runtime_sockets, host_root, max_series, .. } = layer;
+        let Layer { store, store_max_age, store_max_size, log_format, log_level, .. } = layer;
         let config = Self {
             listen: listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
             socket: socket.unwrap_or_else(|| DEFAULT_SOCKET.into()),
             runtime_sockets: runtime_sockets.unwrap_or_default(),
             host_root: host_root.unwrap_or_else(|| "/".into()),
             max_series: max_series.unwrap_or(DEFAULT_MAX_SERIES),
+            store: StoreConfig::complete(store, store_max_age, store_max_size)?,
             log_format: log_format.unwrap_or(LogFormat::Text),
             log_level: log_level.unwrap_or(LogLevel::Info),
         };
@@ -159,13 +171,17 @@ impl Config {
 impl Layer {
     /// What `self` says, and where it says nothing what `below` says.
     fn over(self, below: Self) -> Self {
-        let Self { listen, socket, runtime_sockets, host_root, max_series, log_format, log_level } = self;
+        let Self { listen, socket, runtime_sockets, host_root, max_series, .. } = self;
+        let Self { store, store_max_age, store_max_size, log_format, log_level, .. } = self;
         Self {
             listen: listen.or(below.listen),
             socket: socket.or(below.socket),
             runtime_sockets: runtime_sockets.or(below.runtime_sockets),
             host_root: host_root.or(below.host_root),
             max_series: max_series.or(below.max_series),
+            store: store.or(below.store),
+            store_max_age: store_max_age.or(below.store_max_age),
+            store_max_size: store_max_size.or(below.store_max_size),
             log_format: log_format.or(below.log_format),
             log_level: log_level.or(below.log_level),
         }

@@ -11,19 +11,26 @@ use crate::{
     kernel::clock,
     ledger::Change,
     model::{
+        container::ContainerId,
+        diagnosis::{Diagnosis, Severity},
+        fact::Fact,
+        incident::Sighting,
         observation::Observation,
-        time::{BootNs, SECOND},
+        time::{BootEpoch, BootNs, SECOND},
     },
     observer::{Observer, Totals},
     recording::Recorder,
     sink::{
         metrics::{Dropped, Inspected, SetAside, Unattributed},
         shared::Shared,
+        store,
     },
 };
 
 /// How often the metrics take over the kernel's counters.
 const REFRESH_NS: u64 = SECOND;
+/// What an incident says of the gomon that found it.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// One thing that came out of the pipeline, in order.
 #[derive(Debug)]
@@ -38,6 +45,9 @@ pub struct Pipeline {
     engine: Engine,
     recorder: Option<Recorder<Box<dyn Write + Send>>>,
     shared: Option<Shared>,
+    store: Option<store::Handle>,
+    /// What turns times since boot into UTC; the wall clock may be set.
+    epoch: BootEpoch,
     /// Whether the observations themselves come out, too.
     tells_observations: bool,
     refreshed_at: BootNs,
@@ -60,10 +70,12 @@ struct Told {
 impl Pipeline {
     pub fn new(observer: Observer) -> Self {
         Self {
+            epoch: observer.epoch,
             observer,
             engine: Engine::new(),
             recorder: None,
             shared: None,
+            store: None,
             tells_observations: false,
             refreshed_at: BootNs(0),
             taken_at: BootNs(0),
@@ -97,6 +109,13 @@ impl Pipeline {
             }
         });
         self.shared = Some(shared);
+        self
+    }
+
+    /// Keeps what is found.
+    #[must_use]
+    pub fn keeping(mut self, store: store::Handle) -> Self {
+        self.store = Some(store);
         self
     }
 
@@ -162,6 +181,9 @@ impl Pipeline {
         if let Some(recorder) = &mut self.recorder {
             recorder.record(&observation)?;
         }
+        if let Observation::ClockSet { epoch, .. } = &observation {
+            self.epoch = *epoch;
+        }
         let step = self.engine.observe(&observation);
         self.observer.ask(step.wanted);
         if let Some(shared) = &self.shared {
@@ -177,11 +199,40 @@ impl Pipeline {
                 shared.diagnosed(diagnosis, &identity);
             }
         }
+        self.keep(&observation, &step.changes);
         if self.tells_observations {
             out.push(Output::Observed(observation));
         }
         out.extend(step.changes.into_iter().map(Output::Changed));
         Ok(())
+    }
+
+    /// Hands to the store what changed. A new diagnosis may be the cause of others, or their consequence, and a name may
+    /// come after the diagnosis: then all of the container's go along.
+    fn keep(&self, observation: &Observation, changes: &[Change]) {
+        let Some(store) = &self.store else { return };
+        if let Observation::Learned { run, fact, .. } = observation
+            && matches!(**fact, Fact::Identity(_))
+        {
+            self.keep_those(store, &run.container, |_| true);
+        }
+        for change in changes {
+            let news = change.diagnosis();
+            let is_new = matches!(change, Change::New(_)) && news.severity > Severity::Info;
+            self.keep_those(store, &news.container, |one| {
+                let is_changed = one.pattern == news.pattern && one.subject == news.subject;
+                is_changed || is_new && one.severity > Severity::Info
+            });
+        }
+    }
+
+    fn keep_those(&self, store: &store::Handle, id: &ContainerId, is_wanted: impl Fn(&Diagnosis) -> bool) {
+        let Some(case) = self.engine.case(id) else { return };
+        let Some(conclusion) = self.engine.conclude(id) else { return };
+        for diagnosis in conclusion.diagnoses.iter().filter(|one| is_wanted(one)) {
+            let (facts, cgroup) = (case.about(), case.run.cgroup);
+            store.keep(Sighting::new(&conclusion, diagnosis, facts, cgroup, self.epoch, VERSION));
+        }
     }
 
     /// Carries the kernel's counters and gomon's own into the metrics.
@@ -194,6 +245,9 @@ impl Pipeline {
         // What a process that is forgotten had dropped is no longer in the sum, and was told.
         let evidence_dropped = self.engine.evidence_dropped().max(self.told.evidence_dropped);
         shared.metrics(|metrics| {
+            if let Some(store) = &self.store {
+                metrics.set_store(store.tallies());
+            }
             for (probe, tally, total) in self.observer.tallies() {
                 metrics.set_bpf_events(probe, tally, total);
             }

@@ -15,6 +15,7 @@ mod dlopen;
 mod faults;
 mod healthy;
 mod identity;
+mod incidents;
 mod metrics;
 mod patterns;
 mod probes;

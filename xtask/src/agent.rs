@@ -85,8 +85,9 @@ impl Start {
         let file = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
         let mut command = process::tied(&program);
         command.args(["agent", "--listen", &address.to_string()]);
-        // A real agent keeps its own socket.
+        // A real agent keeps its own socket and store.
         command.arg("--socket").arg(dir.join("gomon.sock"));
+        command.arg("--store").arg(dir.join("gomon.db"));
         if let Some(most) = self.max_series {
             command.args(["--metrics-max-series", &most.to_string()]);
         }

@@ -1,5 +1,6 @@
 //! One run of a container as patterns see it: its processes and its facts. Pure values with a limit each.
 
+mod about;
 mod departures;
 mod ending;
 mod go;

@@ -79,6 +79,15 @@ pub struct AgentArgs {
     /// Most metric series of containers [default: 20000]
     #[arg(long = "metrics-max-series", value_name = "N", env = "GOMON_MAX_SERIES")]
     pub max_series: Option<usize>,
+    /// Keep incidents in this file; none keeps none [default: /var/lib/gomon/gomon.db]
+    #[arg(long, value_name = "PATH", env = "GOMON_STORE")]
+    pub store: Option<String>,
+    /// Keep incidents for so long after they were last seen [default: 30d]
+    #[arg(long, value_name = "DURATION", env = "GOMON_STORE_MAX_AGE")]
+    pub store_max_age: Option<String>,
+    /// Keep so much; beyond it the oldest incidents go [default: 256MiB]
+    #[arg(long, value_name = "SIZE", env = "GOMON_STORE_MAX_SIZE")]
+    pub store_max_size: Option<String>,
     /// Form of the log on stderr [default: text]
     #[arg(long, value_name = "FORMAT", env = "GOMON_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -111,6 +120,9 @@ impl AgentArgs {
             runtime_sockets: Some(self.host.runtime_sockets.clone()).filter(|sockets| !sockets.is_empty()),
             host_root: self.host.host_root.clone(),
             max_series: self.max_series,
+            store: self.store.clone(),
+            store_max_age: self.store_max_age.clone(),
+            store_max_size: self.store_max_size.clone(),
             log_format: self.log_format,
             log_level,
         }
@@ -250,6 +262,7 @@ mod tests {
     fn the_documented_command_lines_parse() {
         for line in [
             "agent --listen 0.0.0.0:9477 --runtime-socket /run/docker.sock --runtime-socket /run/c.sock --check-config",
+            "agent --store /var/lib/gomon/a.db --store-max-age 7d --store-max-size 1GiB",
             "agent --config /tmp/gomon.yaml --metrics-max-series 500 --log-format json --host-root /host",
             "diagnose api -o json --fail-on error --min-severity warning --timeout 30s",
             "diagnose -n shop -p api-7d9f --since 10m -w",

@@ -18,15 +18,16 @@ use crate::{
         Global,
         args::{AgentArgs, HostArgs},
     },
-    config::Config,
+    config::{Config, store::StoreConfig},
     kernel::clock,
     ledger::Change,
-    model::text::inert,
+    model::{incident::Session, text::inert},
     pipeline::{Output, Pipeline},
     sink::{
         http::{self, UnixSocket, listen_tcp},
         metrics::Metrics,
         shared::Shared,
+        store::{Keeper, Limits},
     },
 };
 use reload::Hangups;
@@ -34,6 +35,8 @@ use sight::Sight;
 
 /// How long a stop may take: what is in the rings is still counted.
 const GRACE: Duration = Duration::from_millis(200);
+/// How long writing the last incidents may take.
+const STORE_GRACE: Duration = Duration::from_secs(5);
 
 pub(super) fn run(args: &AgentArgs, global: Global) -> Result<Exit, Failure> {
     reload::ignore_until_listened_to();
@@ -58,6 +61,7 @@ async fn serve(mut config: Config, args: &AgentArgs, log: &Log, global: Global) 
             None
         }
     };
+    let keeper = config.store.as_ref().map(keep).transpose()?.flatten();
     let metrics = Metrics::new(BUILD, clock::boot_epoch(), config.max_series).or_exit(Exit::Usage)?;
     metrics.configured(Some(Timestamp::now()));
     let shared = Shared::new(metrics, clock::boot_epoch());
@@ -77,6 +81,10 @@ async fn serve(mut config: Config, args: &AgentArgs, log: &Log, global: Global) 
         .collect();
     tracing::info!(%address, containers = observer.containers(), probes = observer.hooks().len() - off.len(), "gomon watches");
     let mut pipeline = Pipeline::new(observer).sharing(shared.clone());
+    if let (Some(keeper), Some(store)) = (&keeper, &config.store) {
+        pipeline = pipeline.keeping(keeper.handle());
+        shared.set_store(store.path.clone());
+    }
     let mut sight = Sight::new(off);
     let ended = loop {
         tokio::select! {
@@ -100,8 +108,29 @@ async fn serve(mut config: Config, args: &AgentArgs, log: &Log, global: Global) 
         // Its end removes the socket.
         drop(local.await);
     }
+    if let Some(keeper) = keeper {
+        let left = tokio::task::spawn_blocking(|| keeper.finish(STORE_GRACE)).await.unwrap_or(0);
+        if left > 0 {
+            tracing::error!(left, "incidents were not written");
+        }
+    }
     tracing::info!("gomon stopped");
     ended
+}
+
+/// Begins to keep incidents. A file that somebody chose has to be that one; the usual place belongs to whoever came first.
+fn keep(store: &StoreConfig) -> Result<Option<Keeper>, Failure> {
+    let StoreConfig { path, is_chosen, max_age, max_bytes } = store;
+    let session = Session { boot: clock::boot_id().unwrap_or_default(), started: clock::now() };
+    let limits = Limits { max_age: *max_age, max_bytes: *max_bytes };
+    match Keeper::start(path, session, limits) {
+        Ok(keeper) => Ok(Some(keeper)),
+        Err(error) if *is_chosen => Err(Failure::new(Exit::Usage, error)),
+        Err(error) => {
+            tracing::error!(error = %Failure::new(Exit::Usage, error), "no incidents are kept");
+            Ok(None)
+        }
+    }
 }
 
 /// Logs what changed.

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "kernel")]
 mod agent;
+mod ask;
 mod completions;
 mod conclusions;
 #[cfg(feature = "kernel")]
@@ -11,6 +12,7 @@ mod doctor;
 mod events;
 pub mod exit;
 mod explain;
+mod incidents;
 #[cfg(feature = "kernel")]
 mod live;
 mod log;
@@ -56,6 +58,7 @@ fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
         #[cfg(feature = "kernel")]
         Command::Record(args) => record::run(args, cli.global),
         Command::Replay(args) => replay::run(args, output),
+        Command::Incidents(args) => incidents::run(args, output),
         Command::Doctor(args) => doctor::run(args, output),
         Command::Explain(args) => explain::run(args, output),
         Command::Completions(args) => completions::run(*args, output),

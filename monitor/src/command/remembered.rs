@@ -1,16 +1,12 @@
 //! What a running agent remembers of a container, asked over its unix socket: it saw what a late command cannot.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Request, client::conn::http1};
-use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use serde::Deserialize;
-use tokio::{net::UnixStream, time::timeout};
 
+use super::ask;
 use crate::{
     model::{
         container::ContainerId,
@@ -21,8 +17,6 @@ use crate::{
     when::Since,
 };
 
-/// An agent answers at once or is in trouble of its own.
-const TIME: Duration = Duration::from_secs(2);
 /// Bytes of an answer about one container.
 const MAX_ANSWER: usize = 4 << 20;
 
@@ -60,8 +54,7 @@ pub(super) async fn ask(
     since: Option<Since>,
     epoch: BootEpoch,
 ) -> Result<Vec<Diagnosis>> {
-    let body =
-        timeout(TIME, get(socket, &path(container, since))).await.context("the agent does not answer")??;
+    let body = ask::get_ok(socket, &path(container, since), MAX_ANSWER).await?;
     let answer: Answer = serde_json::from_slice(&body).context("the agent's answer is not understood")?;
     if answer.schema_version != 1 {
         bail!("the agent answers in version {} of the schema, this gomon reads 1", answer.schema_version);
@@ -72,22 +65,6 @@ pub(super) async fn ask(
 fn path(container: &ContainerId, since: Option<Since>) -> String {
     let since = since.map_or_else(String::new, |since| format!("&since={}", since.start(Timestamp::now())));
     format!("/api/v1/diagnoses?container={}{since}", container.0)
-}
-
-async fn get(socket: &Path, path: &str) -> Result<Bytes> {
-    let stream = UnixStream::connect(socket).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
-    let request = Request::get(path).header("host", "gomon").body(Empty::<&[u8]>::new())?;
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-    connection.abort();
-    let body = body.map_err(|error| anyhow::anyhow!("cannot read the agent's answer: {error}"))?.to_bytes();
-    if !status.is_success() {
-        bail!("the agent answers {status}: {}", String::from_utf8_lossy(&body));
-    }
-    Ok(body)
 }
 
 impl Remembered {

@@ -18,7 +18,8 @@ impl Config {
     #[must_use]
     pub fn reloaded(&self, new: Self) -> Reload {
         let mut config = self.clone();
-        let Self { listen, socket, runtime_sockets, host_root, max_series, log_format, log_level } = new;
+        let Self { listen, socket, runtime_sockets, host_root, max_series, store, log_format, log_level } =
+            new;
         let taken = [
             takes(&mut config.runtime_sockets, runtime_sockets, "runtime_sockets"),
             takes(&mut config.max_series, max_series, "max_series"),
@@ -29,6 +30,7 @@ impl Config {
             (config.listen != listen).then_some("listen"),
             (config.socket != socket).then_some("socket"),
             (config.host_root != host_root).then_some("host_root"),
+            (config.store != store).then_some("store"),
         ];
         Reload {
             config,

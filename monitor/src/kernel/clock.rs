@@ -26,6 +26,11 @@ pub fn boot_epoch() -> BootEpoch {
     BootEpoch(nanos(ClockId::Realtime) - nanos(ClockId::Boottime))
 }
 
+/// What tells this boot from others, random(4).
+pub fn boot_id() -> std::io::Result<String> {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
+}
+
 /// All clocks at one moment.
 #[derive(Debug, Clone, Copy)]
 struct Reading {

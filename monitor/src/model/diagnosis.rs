@@ -81,6 +81,8 @@ pub enum Source {
 }
 
 impl Source {
+    pub const ALL: [Self; 5] = [Self::Kernel, Self::Files, Self::Config, Self::Runtime, Self::Procfs];
+
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

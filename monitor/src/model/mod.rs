@@ -8,6 +8,7 @@ pub mod errno;
 pub mod event;
 pub mod fact;
 pub mod image;
+pub mod incident;
 pub mod living;
 pub mod observation;
 pub mod pem;

@@ -54,21 +54,23 @@ pub struct Diagnoses<'a> {
 impl<'a> Diagnoses<'a> {
     /// The document of `diagnoses`, each with the names of its container.
     pub fn new(diagnoses: impl Iterator<Item = (&'a Diagnosis, &'a Identity)>, epoch: BootEpoch) -> Self {
-        let diagnoses = diagnoses
-            .map(|(diagnosis, identity)| Targeted {
-                target: Target::new(&diagnosis.container, identity),
-                item: Item::new(diagnosis, epoch),
-            })
-            .collect();
+        let diagnoses =
+            diagnoses.map(|(diagnosis, identity)| Targeted::new(diagnosis, identity, epoch)).collect();
         Self { schema_version: SCHEMA_VERSION, diagnoses }
     }
 }
 
 #[derive(Debug, Serialize)]
-struct Targeted<'a> {
+pub(super) struct Targeted<'a> {
     target: Target<'a>,
     #[serde(flatten)]
     item: Item<'a>,
+}
+
+impl<'a> Targeted<'a> {
+    pub(super) fn new(diagnosis: &'a Diagnosis, identity: &'a Identity, epoch: BootEpoch) -> Self {
+        Self { target: Target::new(&diagnosis.container, identity), item: Item::new(diagnosis, epoch) }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -145,7 +147,7 @@ impl<'a> Item<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct EvidenceItem<'a> {
+pub(super) struct EvidenceItem<'a> {
     /// RFC 3339; null for a standing fact.
     time: Option<String>,
     source: &'static str,
@@ -153,28 +155,28 @@ struct EvidenceItem<'a> {
 }
 
 impl<'a> EvidenceItem<'a> {
-    fn new(evidence: &'a Evidence, epoch: BootEpoch) -> Self {
+    pub(super) fn new(evidence: &'a Evidence, epoch: BootEpoch) -> Self {
         let Evidence { at, source, fact } = evidence;
         Self { time: at.map(|at| epoch.rfc3339(at)), source: source.name(), fact }
     }
 }
 
 #[derive(Debug, Serialize)]
-struct ExitItem {
+pub(super) struct ExitItem {
     time: Option<String>,
     code: i64,
     meaning: &'static str,
 }
 
 impl ExitItem {
-    fn new(ending: &Ending, epoch: BootEpoch) -> Self {
+    pub(super) fn new(ending: &Ending, epoch: BootEpoch) -> Self {
         let Ending { at, code, meaning } = ending;
         Self { time: at.map(|at| epoch.rfc3339(at)), code: *code, meaning: meaning.name() }
     }
 }
 
 #[derive(Debug, Serialize)]
-struct CoverageItem<'a> {
+pub(super) struct CoverageItem<'a> {
     from: String,
     to: String,
     attached_before_start: bool,
@@ -183,7 +185,7 @@ struct CoverageItem<'a> {
 }
 
 impl<'a> CoverageItem<'a> {
-    fn new(coverage: &'a Coverage, epoch: BootEpoch) -> Self {
+    pub(super) fn new(coverage: &'a Coverage, epoch: BootEpoch) -> Self {
         let Coverage { from, to, attached_before_start, events_lost, blind } = coverage;
         let time = |at: &BootNs| epoch.rfc3339(*at);
         Self {

@@ -5,6 +5,7 @@ pub mod duration;
 pub mod events;
 pub mod explain;
 pub mod format;
+pub mod incidents;
 pub mod json;
 pub mod markdown;
 pub mod theme;

@@ -1,5 +1,6 @@
 //! The agent's read-only HTTP interface over TCP and a unix socket. Never changes anything, never waits on a slow client.
 
+mod incidents;
 mod listen;
 #[cfg(test)]
 mod tests;
@@ -71,10 +72,12 @@ fn router(shared: Shared) -> Router {
         .route("/healthz", get(health))
         .route("/readyz", get(readiness))
         .route("/api/v1/diagnoses", get(diagnoses))
+        .route("/api/v1/incidents", get(incidents::list))
+        .route("/api/v1/incidents/{id}", get(incidents::one))
         .fallback(async || {
             failure(
                 StatusCode::NOT_FOUND,
-                "there is nothing here: /metrics, /healthz, /readyz, /api/v1/diagnoses",
+                "there is nothing here: /metrics, /healthz, /readyz, /api/v1/diagnoses, /api/v1/incidents",
             )
         })
         .method_not_allowed_fallback(async || failure(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD"))

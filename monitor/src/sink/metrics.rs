@@ -23,12 +23,15 @@ use crate::{
         time::{BootEpoch, BootNs},
     },
     patterns::{CATALOGUE, Need},
+    sink::store::Tallies,
 };
 
 use containers::Containers;
 use families::Families;
 use process::ProcessCollector;
-pub use table::{Dropped, Inspected, Kind, METRICS, Metric, SetAside, Unattributed, book};
+pub use table::{
+    Dropped, Inspected, Kind, METRICS, Metric, Pruned, SetAside, StoreWrite, Unattributed, book,
+};
 
 /// The most series with container labels, where nothing else is configured.
 pub const DEFAULT_MAX_SERIES: usize = 20_000;
@@ -102,6 +105,7 @@ impl Metrics {
         let containers = Containers::new(families.clone(), epoch, max_series);
         let metrics = Self { registry, families, containers, attached: BTreeSet::new() };
         metrics.tell_probes();
+        metrics.set_store(Tallies::default());
         Ok(metrics)
     }
 
@@ -208,6 +212,26 @@ impl Metrics {
         let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.families.map_entries.with_label_values(&[map]).set(whole(entries));
         self.families.map_capacity.with_label_values(&[map]).set(whole(capacity));
+    }
+
+    /// How the store of incidents stands.
+    pub fn set_store(&self, tallies: Tallies) {
+        let Tallies { is_up, written, failed, dropped, pruned_age, pruned_size, waiting, incidents, bytes } =
+            tallies;
+        let store = &self.families.store;
+        for (gauge, value) in [
+            (&store.up, u64::from(is_up)),
+            (&store.waiting, waiting),
+            (&store.incidents, incidents),
+            (&store.bytes, bytes),
+        ] {
+            gauge.with_label_values::<&str>(&[]).set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+        raise(&store.writes, &[StoreWrite::Written.labels()], written);
+        raise(&store.writes, &[StoreWrite::Failed.labels()], failed);
+        raise(&store.dropped, &[], dropped);
+        raise(&store.pruned, &[Pruned::Age.labels()], pruned_age);
+        raise(&store.pruned, &[Pruned::Size.labels()], pruned_size);
     }
 
     /// An inspection ended.

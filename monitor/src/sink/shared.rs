@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -36,6 +37,8 @@ struct State {
     epoch: BootEpoch,
     diagnoses: BTreeMap<Key, (Diagnosis, Identity)>,
     not_ready: Vec<String>,
+    /// Where incidents are kept.
+    store: Option<Arc<PathBuf>>,
     beat: Instant,
 }
 
@@ -84,6 +87,7 @@ impl Shared {
             epoch,
             diagnoses: BTreeMap::new(),
             not_ready: vec!["gomon is starting".to_owned()],
+            store: None,
             beat: Instant::now(),
         })))
     }
@@ -123,6 +127,15 @@ impl Shared {
                 state.diagnoses.remove(&key);
             }
         }
+    }
+
+    /// Where incidents are kept, to be read from there.
+    pub fn set_store(&self, path: PathBuf) {
+        self.lock().store = Some(Arc::new(path));
+    }
+
+    pub(super) fn store(&self) -> Option<Arc<PathBuf>> {
+        self.lock().store.clone()
     }
 
     /// Why gomon cannot see; with no reason it is ready.

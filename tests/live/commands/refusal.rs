@@ -8,7 +8,7 @@ fn an_agent_whose_port_is_taken_says_so_and_does_not_observe() {
     let address = agent.address.to_string();
     let dir = tempfile::tempdir().unwrap();
     let mut second = gomon(&["agent", "--listen", &address]);
-    second.arg("--socket").arg(dir.path().join("gomon.sock"));
+    second.arg("--socket").arg(dir.path().join("gomon.sock")).args(["--store", "none"]);
     let finished = run(second).exits(2);
     assert!(finished.stderr.contains(&address), "{finished:#?}");
     assert_eq!(agent.get("/readyz"), "ready\n");
@@ -29,7 +29,7 @@ fn an_agent_that_is_told_to_stop_while_it_starts_ends_well_too() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("gomon.sock");
     let mut command = gomon(&["agent", "--listen", "127.0.0.1:0"]);
-    command.arg("--socket").arg(&socket);
+    command.arg("--socket").arg(&socket).args(["--store", "none"]);
     let starting = Running::start(command);
     wait_for("its socket, which comes before its probes", || socket.exists().then_some(()));
     starting.stop().exits(0);
@@ -53,7 +53,7 @@ fn without_privileges_every_command_that_observes_names_the_way_out() {
     let socket = socket.to_str().unwrap();
     for line in [
         &["diagnose", &container.name][..],
-        &["agent", "--listen", "127.0.0.1:0", "--socket", socket],
+        &["agent", "--listen", "127.0.0.1:0", "--socket", socket, "--store", "none"],
         &["events", "--timeout", "5s"],
         &["record", "-o", "/dev/null", "--timeout", "5s"],
         &["doctor"],

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -29,12 +29,23 @@ impl Agent {
 
     /// The same with variables of its environment.
     pub(crate) fn start_with(variables: &[(&str, &str)]) -> Self {
-        let address = free_address();
         let dir = tempfile::tempdir().expect("a directory for the agent");
+        let store = dir.path().join("gomon.db");
+        Self::begin(dir, &store, variables)
+    }
+
+    /// Starts one that keeps its incidents in this file.
+    pub(crate) fn start_on(store: &Path) -> Self {
+        Self::begin(tempfile::tempdir().expect("a directory for the agent"), store, &[])
+    }
+
+    fn begin(dir: TempDir, store: &Path, variables: &[(&str, &str)]) -> Self {
+        let address = free_address();
         let (config, socket) = (dir.path().join("gomon.yaml"), dir.path().join("gomon.sock"));
         std::fs::write(&config, "").expect("an empty configuration");
         let mut command = gomon(&["agent", "--listen", &address.to_string()]);
         command.arg("--config").arg(config).arg("--socket").arg(socket);
+        command.arg("--store").arg(store);
         command.envs(variables.iter().copied());
         let agent = Self { address, running: Running::start(command), dir };
         agent.ready()

@@ -86,6 +86,13 @@ pub(crate) fn schema_faults(answer: &Value) -> Vec<String> {
     schema::faults(&serde_json::from_str(published).expect("the schema is JSON"), answer)
 }
 
+/// The same of an answer about one incident.
+pub(crate) fn schema_faults_of_incidents(answer: &Value) -> Vec<String> {
+    let published = include_str!("../../../docs/incidents.schema.json");
+    let root: Value = serde_json::from_str(published).expect("the schema is JSON");
+    schema::faults_of(&root, &root["$defs"]["incident_document"], answer, "$")
+}
+
 /// A copy of a program with this mode, below directories that everybody may enter. In a process of its own: a thread that
 /// forks while this one writes would hand its child the open file, and the copy would be busy.
 pub(crate) fn install(from: &Path, to: &Path, mode: u32) {

@@ -46,6 +46,33 @@ pub(super) struct Families {
     pub(super) self_test_failures: IntCounterVec,
     pub(super) reload_success: IntGaugeVec,
     pub(super) reload_last: GaugeVec,
+    pub(super) store: StoreFamilies,
+}
+
+/// Those of the store of incidents.
+#[derive(Debug, Clone)]
+pub(super) struct StoreFamilies {
+    pub(super) up: IntGaugeVec,
+    pub(super) incidents: IntGaugeVec,
+    pub(super) bytes: IntGaugeVec,
+    pub(super) waiting: IntGaugeVec,
+    pub(super) writes: IntCounterVec,
+    pub(super) dropped: IntCounterVec,
+    pub(super) pruned: IntCounterVec,
+}
+
+impl StoreFamilies {
+    fn register(add: &Add<'_>) -> prometheus::Result<Self> {
+        Ok(Self {
+            up: add.gauge(&table::STORE_UP)?,
+            incidents: add.gauge(&table::STORE_INCIDENTS)?,
+            bytes: add.gauge(&table::STORE_BYTES)?,
+            waiting: add.gauge(&table::STORE_WAITING)?,
+            writes: add.counter(&table::STORE_WRITES)?,
+            dropped: add.counter(&table::STORE_DROPPED)?,
+            pruned: add.counter(&table::STORE_PRUNED)?,
+        })
+    }
 }
 
 impl Families {
@@ -85,6 +112,7 @@ impl Families {
             self_test_failures: add.counter(&table::SELF_TEST_FAILURES)?,
             reload_success: add.gauge(&table::RELOAD_SUCCESS)?,
             reload_last: add.float_gauge(&table::RELOAD_LAST)?,
+            store: StoreFamilies::register(&add)?,
         })
     }
 }

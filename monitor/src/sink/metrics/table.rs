@@ -109,6 +109,20 @@ metrics! {
         "1 if the latest reading of the configuration, at the start or on SIGHUP, succeeded.";
     RELOAD_LAST = "gomon_config_last_reload_success_timestamp_seconds", Gauge, &[],
         "Unix time of the latest reading of the configuration that succeeded.";
+    STORE_UP = "gomon_store_up", Gauge, &[],
+        "1 if incidents are kept; 0 while the store cannot be written, or there is none.";
+    STORE_INCIDENTS = "gomon_store_incidents", Gauge, &[],
+        "Incidents in the store.";
+    STORE_BYTES = "gomon_store_bytes", Gauge, &[],
+        "Bytes of the store in use.";
+    STORE_WAITING = "gomon_store_waiting", Gauge, &[],
+        "Incidents, or news of them, that are not written yet.";
+    STORE_WRITES = "gomon_store_writes_total", Counter, &["result"],
+        "Incidents, or news of them, that were written; tries that failed.";
+    STORE_DROPPED = "gomon_store_dropped_total", Counter, &[],
+        "News of incidents that were given up because too many waited.";
+    STORE_PRUNED = "gomon_store_pruned_total", Counter, &["reason"],
+        "Incidents that were taken out of the store for their age, or because it was full.";
 
     PROCESS_CPU = "process_cpu_seconds_total", Counter, &[],
         "User and system CPU time of gomon.";
@@ -194,6 +208,16 @@ labels! {
     } -> &'static str
 }
 
+labels! {
+    /// What became of a try to write: `result` of `gomon_store_writes_total`.
+    StoreWrite { Written = "written", Failed = "failed", } -> &'static str
+}
+
+labels! {
+    /// Why an incident is kept no longer: `reason` of `gomon_store_pruned_total`.
+    Pruned { Age = "age", Size = "size", } -> &'static str
+}
+
 /// All of docs/metrics.md.
 #[must_use]
 pub fn book() -> String {
@@ -216,11 +240,15 @@ pub fn book() -> String {
         Unattributed::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
     let set_aside: Vec<String> = SetAside::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
     let inspected: Vec<String> = Inspected::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
+    let writes: Vec<String> = StoreWrite::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
+    let pruned: Vec<String> = Pruned::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
     for (label, values) in [
         ("`stage`/`reason` of `gomon_events_dropped_total`", dropped),
         ("`reason` of `gomon_events_unattributed_total`", unattributed),
         ("`reason` of `gomon_events_set_aside_total`", set_aside),
         ("`result` of `gomon_inspections_total`", inspected),
+        ("`result` of `gomon_store_writes_total`", writes),
+        ("`reason` of `gomon_store_pruned_total`", pruned),
     ] {
         let _ = writeln!(out, "| {label} | {} |", values.join(", "));
     }
