@@ -76,6 +76,9 @@ are_watching() {
         { ! lives "$stream" || grep -q watching /tmp/stream.log; }
 }
 
+# It may first try out what it has attached.
+is_ready_or_gone() { ! lives "$agent" || ask /readyz >/dev/null; }
+
 # Runs of kernel programs that were left out, those of the agent and those of the stream: any may have been an event.
 skipped() {
     {
@@ -190,6 +193,7 @@ watch() { # an agent and a stream of events, and all acts before their eyes
     stream=$!
     wait_for 300 are_watching
     if lives "$agent" && lives "$stream"; then
+        wait_for 120 is_ready_or_gone
         tell watching "\"is_ready\":$(ask /readyz >/dev/null && echo true || echo false)"
         for one in "/acts/$way"/*; do
             perform "$one"
