@@ -72,6 +72,8 @@ pub struct Config {
     pub max_series: usize,
     /// Where incidents are kept, and for how long; `None` keeps none.
     pub store: Option<StoreConfig>,
+    /// Whether the agent gives up what it no longer needs once it watches.
+    pub confine: bool,
     pub log_format: LogFormat,
     pub log_level: LogLevel,
 }
@@ -91,6 +93,7 @@ pub struct Layer {
     pub store_max_age: Option<String>,
     /// A size such as `256MiB`.
     pub store_max_size: Option<String>,
+    pub confine: Option<bool>,
     pub log_format: Option<LogFormat>,
     pub log_level: Option<LogLevel>,
 }
@@ -135,7 +138,7 @@ impl Config {
     /// Fills in the defaults and checks the values.
     fn complete(layer: Layer) -> Result<Self, ConfigError> {
         let Layer { listen, socket, runtime_sockets, host_root, max_series, .. } = layer;
-        let Layer { store, store_max_age, store_max_size, log_format, log_level, .. } = layer;
+        let Layer { store, store_max_age, store_max_size, confine, log_format, log_level, .. } = layer;
         let config = Self {
             listen: listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
             socket: socket.unwrap_or_else(|| DEFAULT_SOCKET.into()),
@@ -143,6 +146,7 @@ impl Config {
             host_root: host_root.unwrap_or_else(|| "/".into()),
             max_series: max_series.unwrap_or(DEFAULT_MAX_SERIES),
             store: StoreConfig::complete(store, store_max_age, store_max_size)?,
+            confine: confine.unwrap_or(true),
             log_format: log_format.unwrap_or(LogFormat::Text),
             log_level: log_level.unwrap_or(LogLevel::Info),
         };
@@ -172,7 +176,7 @@ impl Layer {
     /// What `self` says, and where it says nothing what `below` says.
     fn over(self, below: Self) -> Self {
         let Self { listen, socket, runtime_sockets, host_root, max_series, .. } = self;
-        let Self { store, store_max_age, store_max_size, log_format, log_level, .. } = self;
+        let Self { store, store_max_age, store_max_size, confine, log_format, log_level, .. } = self;
         Self {
             listen: listen.or(below.listen),
             socket: socket.or(below.socket),
@@ -182,6 +186,7 @@ impl Layer {
             store: store.or(below.store),
             store_max_age: store_max_age.or(below.store_max_age),
             store_max_size: store_max_size.or(below.store_max_size),
+            confine: confine.or(below.confine),
             log_format: log_format.or(below.log_format),
             log_level: log_level.or(below.log_level),
         }

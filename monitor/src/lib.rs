@@ -5,6 +5,8 @@ pub mod case;
 pub mod cli;
 pub mod command;
 pub mod config;
+#[cfg(feature = "kernel")]
+pub mod confine;
 pub mod decode;
 pub mod engine;
 #[cfg(feature = "fuzzing")]

@@ -10,6 +10,7 @@ mod floods;
 mod host;
 mod inspections;
 mod options;
+mod wake;
 mod walk;
 mod whereabouts;
 
@@ -22,7 +23,6 @@ use std::{
 
 use aya::Ebpf;
 use monitor_common::probe::{Probe, Tally};
-use tokio::io::unix::AsyncFd;
 
 use crate::{
     attribution::Attribution,
@@ -32,7 +32,7 @@ use crate::{
         clock::{self, Clocks},
         counters::{self, Budgets, Counters, Ignored},
         hooks::HOOKS,
-        load::{self, HookState, Outcome},
+        load::{self, HookState, KernelLog, Outcome},
         programs,
         rings::{Rings, SETTLE_NS},
         uprobes,
@@ -50,6 +50,7 @@ use floods::Floods;
 pub use host::host_facts;
 use inspections::{Inspections, Kind};
 pub use options::{ObserveError, Options, Totals};
+use wake::Wake;
 
 /// How long ordinary events may wait in their ring.
 const POLL: Duration = Duration::from_millis(40);
@@ -63,9 +64,9 @@ pub struct Observer {
     /// Holds the programs; they detach when it goes.
     ebpf: Ebpf,
     rings: Rings,
-    wake: AsyncFd<std::os::fd::OwnedFd>,
-    /// Many ordinary events wait.
-    wake_crowded: AsyncFd<std::os::fd::OwnedFd>,
+    /// A precious event, or many ordinary ones.
+    wake: Wake,
+    kernel_log: Option<KernelLog>,
     counters: Counters,
     ignored: Ignored,
     budgets: Budgets,
@@ -99,7 +100,8 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Attaches the probes and finds the containers that exist.
+    /// Attaches the probes and finds the containers that exist. Needs no runtime and leaves no thread behind: what
+    /// needs one begins with the first [`Self::gather`], which may have fewer privileges.
     pub fn start(options: &Options) -> Result<Self, ObserveError> {
         let host_root = options.host_root.clone().unwrap_or_else(|| PathBuf::from("/"));
         let proc = if host_root == Path::new("/") { PathBuf::from("/proc") } else { host_root.join("proc") };
@@ -107,25 +109,19 @@ impl Observer {
         let sockets = options::runtime_sockets(&options.runtime_sockets, &host_root);
         let hierarchy = Hierarchy::of_host(&proc, options.force_cgroup_v1)?;
         let (mut ebpf, btf) = load::load_maps(&hierarchy, if options.kernel_log { u8::MAX } else { 0 })?;
-        if options.kernel_log {
-            load::forward_log(&mut ebpf);
-        }
+        let kernel_log = options.kernel_log.then(|| load::kernel_log(&mut ebpf)).flatten();
         let rings = Rings::open(&mut ebpf)?;
         let counters = Counters::open(&mut ebpf).ok_or(ObserveError::Map("COUNTERS"))?;
         let ignored = Ignored::open(&mut ebpf).ok_or(ObserveError::Map("IGNORED_CGROUPS"))?;
         let budgets = Budgets::open(&mut ebpf).ok_or(ObserveError::Map("BUDGETS"))?;
-        let [precious, ordinary] = rings.wake_fds().map_err(ObserveError::Wait)?;
-        // SAFETY: an owned descriptor stays open until it is dropped with the registration.
-        let registered = |fd| unsafe { AsyncFd::register(fd) };
-        let wake = registered(precious).map_err(|error| ObserveError::Wait(error.into()))?;
-        let wake_crowded = registered(ordinary).map_err(|error| ObserveError::Wait(error.into()))?;
+        let wake = Wake::new(rings.wake_fds().map_err(ObserveError::Wait)?);
         let now = clock::now();
         let epoch = clock::boot_epoch();
         let mut observer = Self {
             ebpf,
             rings,
             wake,
-            wake_crowded,
+            kernel_log,
             counters,
             ignored,
             budgets,
@@ -204,6 +200,9 @@ impl Observer {
     /// Waits for something to happen, at most until `due`. Cancel-safe.
     pub async fn gather(&mut self, due: Option<BootNs>) {
         self.inspections.release();
+        if let Some(log) = self.kernel_log.take() {
+            log();
+        }
         if self.queue.is_empty() {
             self.wait(due).await;
         }
@@ -221,18 +220,7 @@ impl Observer {
             Duration::from_nanos(due.since(settled(clock::now()))).max(Duration::from_millis(1))
         });
         let learned = tokio::select! {
-            ready = self.wake.readable() => {
-                if let Ok(mut guard) = ready {
-                    guard.clear_ready();
-                }
-                None
-            }
-            ready = self.wake_crowded.readable() => {
-                if let Ok(mut guard) = ready {
-                    guard.clear_ready();
-                }
-                None
-            }
+            () = self.wake.readable() => None,
             learned = self.inspections.next() => learned,
             () = tokio::time::sleep(poll.min(until_due)) => None,
         };

@@ -35,7 +35,7 @@ fn kept(store: &Path, container: &Container, count: u64) -> Value {
 #[test]
 fn a_killed_agent_has_lost_nothing_and_the_next_one_counts_on() {
     let dir = tempfile::tempdir().unwrap();
-    let store = dir.path().join("gomon.db");
+    let store = dir.path().join("gomon/gomon.db");
     let container = broken("kept");
     let agent = Agent::start_on(&store);
     container.run();
@@ -62,7 +62,7 @@ fn a_killed_agent_has_lost_nothing_and_the_next_one_counts_on() {
 #[test]
 fn a_container_that_runs_on_while_the_agent_is_away_is_not_counted_again() {
     let dir = tempfile::tempdir().unwrap();
-    let store = dir.path().join("gomon.db");
+    let store = dir.path().join("gomon/gomon.db");
     let healthy = Container::new("standing", "scratch", &["/app/probe.static", "serve"]);
     let posture = |count: u64| {
         wait_for("the remark to be kept", || {
@@ -130,9 +130,11 @@ struct Small {
 
 impl Small {
     fn mount(options: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let small = Self { dir };
-        small.command("mount", &["-t", "tmpfs", "-o", options, "gomon-test"]);
+        let small = Self { dir: tempfile::tempdir().unwrap() };
+        fs::create_dir(small.path("")).unwrap();
+        // Of the user that an agent becomes.
+        let options = format!("{options},mode=755,uid=65523,gid=65523");
+        small.command("mount", &["-t", "tmpfs", "-o", &options, "gomon-test"]);
         small
     }
 
@@ -141,7 +143,7 @@ impl Small {
     }
 
     fn command(&self, program: &str, args: &[&str]) {
-        let status = Command::new(program).args(args).arg(self.dir.path()).status();
+        let status = Command::new(program).args(args).arg(self.path("")).status();
         assert!(
             status.as_ref().is_ok_and(std::process::ExitStatus::success),
             "{program} {args:?}: {status:?}"
@@ -149,14 +151,14 @@ impl Small {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.dir.path().join("gomon").join(name)
     }
 }
 
 impl Drop for Small {
     fn drop(&mut self) {
         // Lazily: an agent of a test that failed may still have files open.
-        let _ = Command::new("umount").arg("--lazy").arg(self.dir.path()).status();
+        let _ = Command::new("umount").arg("--lazy").arg(self.path("")).status();
     }
 }
 
@@ -219,11 +221,12 @@ fn where_nothing_can_be_written_the_agent_watches_and_keeps_what_it_finds_for_la
 #[test]
 fn a_damaged_store_is_moved_aside_loudly_and_a_second_agent_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let store = dir.path().join("gomon.db");
+    let store = dir.path().join("gomon/gomon.db");
+    fs::create_dir(store.parent().unwrap()).unwrap();
     fs::write(&store, [0; 8192]).unwrap();
     let agent = Agent::start_on(&store);
     assert!(agent.log().contains("was damaged"), "{}", agent.log());
-    let aside = fs::read_dir(dir.path()).unwrap().filter_map(Result::ok).map(|entry| entry.file_name());
+    let aside = fs::read_dir(store.parent().unwrap()).unwrap().filter_map(Result::ok).map(|entry| entry.file_name());
     assert!(aside.into_iter().any(|name| name.to_string_lossy().starts_with("gomon.db.damaged-")));
     let socket = dir.path().join("second.sock");
     let mut second = gomon(&["agent", "--listen", "127.0.0.1:0"]);

@@ -11,6 +11,7 @@
 )]
 
 mod commands;
+mod confinement;
 mod dlopen;
 mod faults;
 mod healthy;

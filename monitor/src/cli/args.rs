@@ -88,6 +88,9 @@ pub struct AgentArgs {
     /// Keep so much; beyond it the oldest incidents go [default: 256MiB]
     #[arg(long, value_name = "SIZE", env = "GOMON_STORE_MAX_SIZE")]
     pub store_max_size: Option<String>,
+    /// Give up what is no longer needed once it watches; false is for debugging [default: true]
+    #[arg(long, value_name = "BOOL", env = "GOMON_CONFINE")]
+    pub confine: Option<bool>,
     /// Form of the log on stderr [default: text]
     #[arg(long, value_name = "FORMAT", env = "GOMON_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -123,6 +126,7 @@ impl AgentArgs {
             store: self.store.clone(),
             store_max_age: self.store_max_age.clone(),
             store_max_size: self.store_max_size.clone(),
+            confine: self.confine,
             log_format: self.log_format,
             log_level,
         }
@@ -263,7 +267,7 @@ mod tests {
         for line in [
             "agent --listen 0.0.0.0:9477 --runtime-socket /run/docker.sock --runtime-socket /run/c.sock --check-config",
             "agent --store /var/lib/gomon/a.db --store-max-age 7d --store-max-size 1GiB",
-            "agent --config /tmp/gomon.yaml --metrics-max-series 500 --log-format json --host-root /host",
+            "agent --config /tmp/gomon.yaml --metrics-max-series 500 --confine false --log-format json --host-root /host",
             "diagnose api -o json --fail-on error --min-severity warning --timeout 30s",
             "diagnose -n shop -p api-7d9f --since 10m -w",
             "diagnose shop/api-7d9f/api --since 2026-03-01T09:30:00Z",

@@ -3,13 +3,13 @@
 mod reload;
 mod sight;
 
-use std::time::Duration;
+use std::{net::TcpListener, time::Duration};
 
 use jiff::Timestamp;
 
 use super::{
     exit::{Exit, Failure, OrExit},
-    live,
+    live::{self, Held},
     settings::{self, Log},
     version::BUILD,
 };
@@ -19,15 +19,17 @@ use crate::{
         args::{AgentArgs, HostArgs},
     },
     config::{Config, store::StoreConfig},
+    confine::{self, Confinement, Restraint},
     kernel::clock,
     ledger::Change,
     model::{incident::Session, text::inert},
+    observer::Observer,
     pipeline::{Output, Pipeline},
     sink::{
-        http::{self, UnixSocket, listen_tcp},
+        http::{self, BoundSocket, listen_tcp},
         metrics::Metrics,
         shared::Shared,
-        store::{Keeper, Limits},
+        store::{self, Keeper, Limits},
     },
 };
 use reload::Hangups;
@@ -45,34 +47,97 @@ pub(super) fn run(args: &AgentArgs, global: Global) -> Result<Exit, Failure> {
         return Ok(Exit::Nothing);
     }
     let log = settings::log(config.log_format, config.log_level, global.color);
-    live::block_on(serve(config, args, &log, global))
-}
-
-async fn serve(mut config: Config, args: &AgentArgs, log: &Log, global: Global) -> Result<Exit, Failure> {
-    let mut hangups = Hangups::listen(args, global);
-    let stop = live::stopped();
-    tokio::pin!(stop);
+    let held = Held::hold();
     // Listen first: a port in use must not cost a running agent its probes.
-    let tcp = listen_tcp(&config.listen).await.or_exit(Exit::Usage)?;
-    let unix = match UnixSocket::listen(&config.socket) {
-        Ok(unix) => Some(unix),
-        Err(error) => {
-            tracing::warn!(error = %Failure::new(Exit::Usage, error), "no unix socket: local commands cannot ask the agent");
-            None
-        }
-    };
-    let keeper = config.store.as_ref().map(keep).transpose()?.flatten();
-    let metrics = Metrics::new(BUILD, clock::boot_epoch(), config.max_series).or_exit(Exit::Usage)?;
-    metrics.configured(Some(Timestamp::now()));
-    let shared = Shared::new(metrics, clock::boot_epoch());
-    let address = tcp.local_addr().map_or(config.listen.clone(), |address| address.to_string());
-    let server = tokio::spawn(http::serve(tcp, shared.clone()));
-    let local = unix.map(|unix| tokio::spawn(http::serve(unix, shared.clone())));
+    let sockets = Sockets::open(&config)?;
     let host = HostArgs {
         runtime_sockets: config.runtime_sockets.clone(),
         host_root: Some(config.host_root.clone()),
     };
     let observer = live::observe(&host, None, global)?;
+    make_room(&config);
+    // Before there are other threads: most of it holds for the calling one and those that it starts.
+    let confinement = confined(&config);
+    live::block_on(serve(config, args, &log, global, Start { held, sockets, observer, confinement }))
+}
+
+/// What was done with all privileges.
+struct Start {
+    held: Held,
+    sockets: Sockets,
+    observer: Observer,
+    confinement: Confinement,
+}
+
+/// What clients connect to; opened with all privileges.
+struct Sockets {
+    tcp: TcpListener,
+    unix: Option<BoundSocket>,
+}
+
+impl Sockets {
+    fn open(config: &Config) -> Result<Self, Failure> {
+        let tcp = listen_tcp(&config.listen).or_exit(Exit::Usage)?;
+        if tcp.local_addr().is_ok_and(|address| !address.ip().is_loopback()) {
+            tracing::warn!(
+                address = config.listen,
+                "whoever reaches this address reads metrics and diagnoses: let a firewall or a network policy decide who does"
+            );
+        }
+        let owner = config.confine.then_some(confine::UID);
+        let unix = match BoundSocket::listen(&config.socket, owner) {
+            Ok(unix) => Some(unix),
+            Err(error) => {
+                tracing::warn!(error = %Failure::new(Exit::Usage, error), "no unix socket: local commands cannot ask the agent");
+                None
+            }
+        };
+        Ok(Self { tcp, unix })
+    }
+}
+
+/// Gives up what is no longer needed, and says what could not be given up.
+fn confined(config: &Config) -> Confinement {
+    if !config.confine {
+        tracing::warn!("gomon keeps all its privileges: it was told not to confine itself");
+        return Confinement::default();
+    }
+    if !config.runtime_sockets.is_empty() {
+        tracing::warn!(
+            sockets = ?config.runtime_sockets,
+            "gomon keeps the groups of these sockets: whoever may use a runtime's socket is as good as root"
+        );
+    }
+    let confinement = confine::agent(&config.runtime_sockets);
+    for (restraint, why) in &confinement.failed {
+        tracing::warn!(restraint = restraint.name(), why, "gomon keeps more than it needs");
+    }
+    tracing::info!(in_force = %confinement, "gomon confined itself");
+    confinement
+}
+
+async fn serve(
+    mut config: Config,
+    args: &AgentArgs,
+    log: &Log,
+    global: Global,
+    Start { held, sockets, observer, confinement }: Start,
+) -> Result<Exit, Failure> {
+    let mut hangups = Hangups::listen(args, global);
+    let stop = live::stopped(&held);
+    tokio::pin!(stop);
+    let tcp = http::tcp(sockets.tcp).or_exit(Exit::Usage)?;
+    let unix = sockets.unix.map(BoundSocket::start).transpose().or_exit(Exit::Usage)?;
+    let keeper = config.store.as_ref().map(keep).transpose()?.flatten();
+    let metrics = Metrics::new(BUILD, clock::boot_epoch(), config.max_series).or_exit(Exit::Usage)?;
+    metrics.configured(Some(Timestamp::now()));
+    for restraint in Restraint::ALL {
+        metrics.set_confined(restraint.name(), confinement.has(restraint));
+    }
+    let shared = Shared::new(metrics, clock::boot_epoch());
+    let address = tcp.local_addr().map_or(config.listen.clone(), |address| address.to_string());
+    let server = tokio::spawn(http::serve(tcp, shared.clone()));
+    let local = unix.map(|unix| tokio::spawn(http::serve(unix, shared.clone())));
     let off: Vec<String> = observer
         .hooks()
         .iter()
@@ -116,6 +181,14 @@ async fn serve(mut config: Config, args: &AgentArgs, log: &Log, global: Global) 
     }
     tracing::info!("gomon stopped");
     ended
+}
+
+/// Makes the place of the store, and gives it to the user that the agent becomes.
+fn make_room(config: &Config) {
+    let Some(store) = config.store.as_ref().filter(|_| config.confine) else { return };
+    if let Err(error) = store::make_room(&store.path, confine::UID) {
+        tracing::warn!(error = %Failure::new(Exit::Usage, error), "the store's place could not be made ready");
+    }
 }
 
 /// Begins to keep incidents. A file that somebody chose has to be that one; the usual place belongs to whoever came first.

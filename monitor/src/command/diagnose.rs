@@ -95,7 +95,7 @@ async fn watch(
     target: &Listed,
     output: Output,
 ) -> Result<Option<(Conclusion, BootEpoch)>, Failure> {
-    let stop = live::stopped();
+    let stop = live::stopped(&live::Held::hold());
     tokio::pin!(stop);
     let observer = live::observe(&args.host, Some(target.id.clone()), global)?;
     tracing::info!("watching container {}", target.id.short());

@@ -33,7 +33,7 @@ pub(super) fn run(args: &EventsArgs, global: Global, output: Output) -> Result<E
 
 async fn stream(args: &EventsArgs, global: Global, output: Output) -> Result<Exit, Failure> {
     let wanted = Wanted::new(args.target.as_ref(), &args.selection, &args.host);
-    let stopped = live::stopped();
+    let stopped = live::stopped(&live::Held::hold());
     let observer = live::observe(&args.host, None, global)?;
     let mut printer =
         Printer { wanted, format: args.output, epoch: observer.epoch, output, held: BTreeMap::new() };

@@ -99,10 +99,38 @@ pub(super) fn cannot_observe(error: ObserveError) -> Failure {
     )
 }
 
-/// Ends when a person or a supervisor asks for it. Asking counts from this call on: a command makes it before the work
-/// of its start, in which SIGTERM would else kill it, or pass unheard where it is PID 1.
-pub(super) fn stopped() -> impl Future<Output = ()> {
+/// Wishes to stop, or to reload, that wait until somebody listens.
+pub(super) struct Held(libc::sigset_t);
+
+impl Held {
+    /// Asking counts from this call on: a command makes it before the work of its start, in which SIGTERM would else kill
+    /// it, or pass unheard where it is PID 1. Threads that are started before [`stopped`] never hear of them.
+    pub(super) fn hold() -> Self {
+        // SAFETY: the sets are plain memory that these calls fill in, and live until they return.
+        unsafe {
+            let mut set = std::mem::zeroed();
+            let mut before = std::mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, libc::SIGINT);
+            libc::sigaddset(&raw mut set, libc::SIGTERM);
+            libc::sigaddset(&raw mut set, libc::SIGHUP);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before);
+            Self(before)
+        }
+    }
+
+    fn release(&self) {
+        // SAFETY: the set was filled in by the call that blocked the signals.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut());
+        }
+    }
+}
+
+/// Ends when a person or a supervisor asks for it, or has asked since `held`.
+pub(super) fn stopped(held: &Held) -> impl Future<Output = ()> + use<> {
     let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    held.release();
     async {
         let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
             return std::future::pending().await;

@@ -33,7 +33,7 @@ async fn record(args: &RecordArgs, global: Global) -> Result<Exit, Failure> {
         }
     };
     let file = open(&args.output)?;
-    let stopped = live::stopped();
+    let stopped = live::stopped(&live::Held::hold());
     let observer = live::observe(&args.host, only, global)?;
     let write_failed =
         || format!("cannot write {}: free some space, or choose another file", args.output.display());

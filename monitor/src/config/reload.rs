@@ -18,7 +18,7 @@ impl Config {
     #[must_use]
     pub fn reloaded(&self, new: Self) -> Reload {
         let mut config = self.clone();
-        let Self { listen, socket, runtime_sockets, host_root, max_series, store, log_format, log_level } =
+        let Self { listen, socket, runtime_sockets, host_root, max_series, store, confine, log_format, log_level } =
             new;
         let taken = [
             takes(&mut config.runtime_sockets, runtime_sockets, "runtime_sockets"),
@@ -31,6 +31,7 @@ impl Config {
             (config.socket != socket).then_some("socket"),
             (config.host_root != host_root).then_some("host_root"),
             (config.store != store).then_some("store"),
+            (config.confine != confine).then_some("confine"),
         ];
         Reload {
             config,

@@ -89,21 +89,25 @@ pub fn load_maps(hierarchy: &Hierarchy, log_level: u8) -> Result<(Ebpf, Btf), Lo
     Ok((ebpf, btf))
 }
 
-/// Sends the programs' own messages to the log.
-pub fn forward_log(ebpf: &mut Ebpf) {
-    let logger = aya_log::EbpfLogger::init(ebpf).map_err(|error| chain(&error));
-    // SAFETY: the logger owns its ring's descriptor and keeps it open until it is dropped with the registration.
-    let watched =
-        logger.and_then(|logger| unsafe { AsyncFd::register(logger) }.map_err(|error| error.to_string()));
-    match watched {
-        Ok(mut logger) => drop(tokio::spawn(async move {
-            while let Ok(mut guard) = logger.readable_mut().await {
-                guard.get_inner_mut().flush();
-                guard.clear_ready();
-            }
-        })),
-        Err(why) => tracing::warn!(why, "messages of the kernel programs are lost"),
-    }
+/// Begins to send the programs' own messages to the log. Needs a runtime.
+pub type KernelLog = Box<dyn FnOnce() + Send>;
+
+/// Where the programs' own messages come out, if they do.
+pub fn kernel_log(ebpf: &mut Ebpf) -> Option<KernelLog> {
+    let lost = |why: String| tracing::warn!(why, "messages of the kernel programs are lost");
+    let logger = aya_log::EbpfLogger::init(ebpf).map_err(|error| lost(chain(&error))).ok()?;
+    Some(Box::new(move || {
+        // SAFETY: the logger owns its ring's descriptor and keeps it open until it is dropped with the registration.
+        match unsafe { AsyncFd::register(logger) } {
+            Ok(mut logger) => drop(tokio::spawn(async move {
+                while let Ok(mut guard) = logger.readable_mut().await {
+                    guard.get_inner_mut().flush();
+                    guard.clear_ready();
+                }
+            })),
+            Err(error) => lost(error.to_string()),
+        }
+    }))
 }
 
 /// Which hooks are attached, and in which way: comparisons and tests restrict both.

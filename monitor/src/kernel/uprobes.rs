@@ -7,7 +7,7 @@ mod shares;
 use std::{
     fs::File,
     os::fd::{AsFd as _, OwnedFd},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError, mpsc},
     thread,
 };
 
@@ -44,6 +44,9 @@ pub struct Uprobes {
     room: Arc<Semaphore>,
     /// To a thread that takes its time.
     leaving: mpsc::Sender<Slot<Breakpoints>>,
+    /// What waits for that thread. It begins late: it has the privileges of the thread that starts it.
+    left: Mutex<Option<mpsc::Receiver<Slot<Breakpoints>>>>,
+    begun: Once,
 }
 
 /// Those of one file. To drop them takes long.
@@ -83,16 +86,14 @@ impl Uprobes {
         let programs: Option<Vec<_>> = DLOPEN_PROGRAMS.iter().map(|program| fd(program.name)).collect();
         let pmu = Pmu::of_uprobes().map_err(|error| format!("the kernel offers no uprobes: {error}"))?;
         let (leaving, left) = mpsc::channel::<Slot<Breakpoints>>();
-        thread::Builder::new()
-            .name("uprobes".to_owned())
-            .spawn(move || left.into_iter().for_each(drop))
-            .map_err(|error| format!("no thread for removing uprobes: {error}"))?;
         let uprobes = Self {
             programs: programs.ok_or("their programs cannot be had")?,
             pmu,
             shares: Mutex::default(),
             room: Arc::new(Semaphore::new(MAX_FILES)),
             leaving,
+            left: Mutex::new(Some(left)),
+            begun: Once::new(),
         };
         uprobes.try_out()?;
         Ok(uprobes)
@@ -143,8 +144,18 @@ impl Uprobes {
 
     /// Removes the breakpoints that nobody has needed for a while. Does not wait for it.
     pub fn forget(&self, now: BootNs) {
+        self.begun.call_once(|| self.begin());
         let unused = self.shares().unused(now);
         self.let_go(unused);
+    }
+
+    fn begin(&self) {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let remove = move || left.into_iter().flatten().for_each(drop);
+        if let Err(error) = thread::Builder::new().name("uprobes".to_owned()).spawn(remove) {
+            // Those that nobody needs stay, and at some time there is no room for others.
+            tracing::warn!(%error, "no thread for removing uprobes");
+        }
     }
 
     fn let_go(&self, slots: impl IntoIterator<Item = Slot<Breakpoints>>) {

@@ -1,5 +1,7 @@
 //! The agent's read-only HTTP interface over TCP and a unix socket. Never changes anything, never waits on a slow client.
 
+mod answers;
+mod clients;
 mod incidents;
 mod listen;
 #[cfg(test)]
@@ -9,13 +11,17 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{Query, State, rejection::QueryRejection},
-    http::{StatusCode, header},
+    extract::{FromRef, Query, State, rejection::QueryRejection},
+    http::{HeaderValue, StatusCode, header},
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::get,
     serve::Listener,
 };
-use hyper::server::conn::http1;
+use hyper::{
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -23,14 +29,14 @@ use hyper_util::{
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
 use super::shared::{Filter, Shared};
 use crate::when::Since;
-pub use listen::{ListenError, UnixSocket, listen_tcp};
+use answers::{Page, Room};
+use clients::{Clients, Heard};
+pub use listen::{BoundSocket, ListenError, UnixSocket, listen_tcp, tcp};
 
-/// Connections at a time, for each listener; further ones wait in its backlog.
-const MAX_CONNECTIONS: usize = 32;
 /// A client has so long to send its request line and headers.
 const HEADER_TIME: Duration = Duration::from_secs(5);
 /// A connection lasts so long at most: it carries one request, and the answer is ready at once.
@@ -44,12 +50,17 @@ const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Answers requests on `listener` for ever. Stop it by dropping the future.
 pub async fn serve<L: Listener>(mut listener: L, shared: Shared) {
     let service = TowerToHyperService::new(router(shared));
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    // An error would mean that the semaphore was closed, and nobody closes it.
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    let mut clients = Clients::default();
+    loop {
         let (stream, _) = listener.accept().await;
-        let service = service.clone();
-        tokio::spawn(async move {
+        let Some(place) = clients.place().await else { return };
+        let (service, heard) = (service.clone(), Heard::default());
+        let asks = heard.clone();
+        let service = service_fn(move |request| {
+            asks.set();
+            service.call(request)
+        });
+        let task = tokio::spawn(async move {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIME)
@@ -63,6 +74,21 @@ pub async fn serve<L: Listener>(mut listener: L, shared: Shared) {
             }
             drop(place);
         });
+        clients.connected(heard, task.abort_handle());
+    }
+}
+
+/// What the answers are made from.
+#[derive(Clone)]
+struct Front {
+    shared: Shared,
+    page: Arc<Page>,
+    room: Arc<Room>,
+}
+
+impl FromRef<Front> for Shared {
+    fn from_ref(front: &Front) -> Self {
+        front.shared.clone()
     }
 }
 
@@ -81,11 +107,25 @@ fn router(shared: Shared) -> Router {
             )
         })
         .method_not_allowed_fallback(async || failure(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD"))
-        .with_state(shared)
+        .layer(map_response(harmless))
+        .with_state(Front { shared, page: Arc::default(), room: Arc::default() })
 }
 
-async fn metrics(State(shared): State<Shared>) -> Response {
-    match shared.scrape().encode() {
+/// A browser takes no answer for anything else than it is, keeps none and runs nothing of it.
+async fn harmless(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn metrics(State(front): State<Front>) -> Response {
+    match front.page.get(|| front.shared.scrape().encode()).await {
         Ok(text) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
         Err(error) => broken(&error),
     }
@@ -130,7 +170,7 @@ pub(crate) fn fuzzed(bytes: &[u8]) -> crate::fuzzing::Told {
     crate::fuzzing::Told::result(asked.map(|Query(asked)| asked))
 }
 
-async fn diagnoses(State(shared): State<Shared>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
+async fn diagnoses(State(front): State<Front>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
     let Asked { container, since } = match asked {
         Ok(Query(asked)) => asked,
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
@@ -139,8 +179,9 @@ async fn diagnoses(State(shared): State<Shared>, asked: Result<Query<Asked>, Que
         Ok(since) => since.map(|since| since.start(Timestamp::now())),
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    match shared.diagnoses(&Filter { container, since }) {
-        Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+    match front.shared.diagnoses(&Filter { container, since }).map(|text| front.room.take(text)) {
+        Ok(Some(text)) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        Ok(None) => failure(StatusCode::SERVICE_UNAVAILABLE, "too many answers wait to be read: try again"),
         Err(error) => broken(&error),
     }
 }

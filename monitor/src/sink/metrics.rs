@@ -166,6 +166,11 @@ impl Metrics {
         self.families.silence.set(silent.as_secs_f64());
     }
 
+    /// Whether a restraint on gomon itself is in force.
+    pub fn set_confined(&self, restraint: &str, is_in_force: bool) {
+        self.families.confined.with_label_values(&[restraint]).set(i64::from(is_in_force));
+    }
+
     /// The kernel's own count of events of a probe, summed over CPUs.
     pub fn set_bpf_events(&self, probe: Probe, tally: Tally, total: u64) {
         raise(&self.families.bpf_events, &[probe.name(), tally.name()], total);

@@ -11,7 +11,7 @@ mod write;
 
 use std::{io, path::PathBuf};
 
-pub use file::hand_over;
+pub use file::make_room;
 pub use keeper::{Handle, Keeper, Limits, Tallies};
 pub use read::{Listing, Query, Reader};
 pub use write::Store;

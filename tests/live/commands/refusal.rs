@@ -27,7 +27,7 @@ fn an_agent_ends_well_when_it_is_told_to_and_removes_its_socket() {
 #[test]
 fn an_agent_that_is_told_to_stop_while_it_starts_ends_well_too() {
     let dir = tempfile::tempdir().unwrap();
-    let socket = dir.path().join("gomon.sock");
+    let socket = dir.path().join("run/gomon.sock");
     let mut command = gomon(&["agent", "--listen", "127.0.0.1:0"]);
     command.arg("--socket").arg(&socket).args(["--store", "none"]);
     let starting = Running::start(command);

@@ -79,9 +79,8 @@ fn an_agent_that_was_stopped_for_a_while_goes_on_and_judges_nobody_wrongly() {
 #[test]
 fn after_a_killed_agent_the_next_one_starts_clean_at_the_same_place() {
     let agent = Agent::start();
-    let address = agent.address;
+    let (address, socket) = (agent.address, agent.socket());
     let dir = agent.kill();
-    let socket = dir.path().join("gomon.sock");
     assert!(socket.exists(), "nobody was there to remove it");
     let mut command = gomon(&["agent", "--listen", &address.to_string()]);
     command.arg("--config").arg(dir.path().join("gomon.yaml")).arg("--socket").arg(&socket);

@@ -14,6 +14,8 @@ use tempfile::TempDir;
 
 use super::{Finished, PATIENCE, Running, gomon, wait_for};
 
+const SOCKET: &str = "run/gomon.sock";
+
 /// An agent of this test alone; ends when dropped.
 pub(crate) struct Agent {
     pub(crate) address: SocketAddr,
@@ -30,7 +32,7 @@ impl Agent {
     /// The same with variables of its environment.
     pub(crate) fn start_with(variables: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the agent");
-        let store = dir.path().join("gomon.db");
+        let store = dir.path().join("gomon/gomon.db");
         Self::begin(dir, &store, variables)
     }
 
@@ -41,7 +43,8 @@ impl Agent {
 
     fn begin(dir: TempDir, store: &Path, variables: &[(&str, &str)]) -> Self {
         let address = free_address();
-        let (config, socket) = (dir.path().join("gomon.yaml"), dir.path().join("gomon.sock"));
+        // In a directory that the agent makes: there it may remove it, as another user.
+        let (config, socket) = (dir.path().join("gomon.yaml"), dir.path().join(SOCKET));
         std::fs::write(&config, "").expect("an empty configuration");
         let mut command = gomon(&["agent", "--listen", &address.to_string()]);
         command.arg("--config").arg(config).arg("--socket").arg(socket);
@@ -91,7 +94,7 @@ impl Agent {
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        self.dir.path().join("gomon.sock")
+        self.dir.path().join(SOCKET)
     }
 
     /// Tells it to stop; how it ended.

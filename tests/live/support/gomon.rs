@@ -57,13 +57,24 @@ pub(crate) fn run(mut command: Command) -> Finished {
 
 /// `gomon` as a user without privileges, from a place that this user can reach.
 pub(crate) fn gomon_as_nobody(args: &[&str]) -> Finished {
+    gomon_as(65534, &["--inh-caps=-all"], args)
+}
+
+/// `gomon` as this user with these capabilities alone, in the words of setpriv(1).
+pub(crate) fn gomon_with(user: u32, capabilities: &str, args: &[&str]) -> Finished {
+    let inheritable = format!("--inh-caps=-all,{capabilities}");
+    gomon_as(user, &[&inheritable, "--ambient-caps", capabilities], args)
+}
+
+fn gomon_as(user: u32, capabilities: &[&str], args: &[&str]) -> Finished {
     need_live_machine();
     let dir = tempfile::tempdir().expect("a directory for the program");
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("the directory can be opened");
     let program = dir.path().join("gomon");
     install(Path::new(GOMON), &program, 0o755);
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all"]);
+    let user = user.to_string();
+    command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]).args(capabilities);
     command.arg(&program).args(args).current_dir("/").env("HOME", "/nonexistent").stdin(Stdio::null());
     run(command)
 }
@@ -96,6 +107,11 @@ impl Running {
             (said.contains("watching") || said.contains("recording to")).then_some(())
         });
         running
+    }
+
+    /// The number of its process, which is the one that was started: setpriv(1) makes no other.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// A place for its files.
@@ -136,10 +152,6 @@ impl Running {
     pub(crate) fn stop(self) -> Finished {
         self.signal(Signal::TERM);
         self.finish()
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

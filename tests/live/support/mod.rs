@@ -26,7 +26,7 @@ use serde_json::Value;
 
 pub(crate) use agent::{Agent, Series, free_address};
 pub(crate) use container::{Container, Said, docker, docker_ok, said};
-pub(crate) use gomon::{Finished, Running, gomon, gomon_as_nobody, run};
+pub(crate) use gomon::{Finished, Running, gomon, gomon_as_nobody, gomon_with, run};
 pub(crate) use prometheus::{Monitoring, await_in};
 pub(crate) use scene::{Scene, fence, play, scene};
 pub(crate) use tools::{find, skip, tool};

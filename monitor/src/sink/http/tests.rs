@@ -8,7 +8,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-use super::*;
+use super::{clients::MAX_CLIENTS, *};
 use crate::{
     model::{
         observation::Observation,
@@ -26,8 +26,8 @@ fn shared() -> Shared {
 }
 
 /// An agent on a free port, and its address.
-async fn agent(shared: Shared) -> String {
-    let listener = listen_tcp("127.0.0.1:0").await.unwrap();
+fn agent(shared: Shared) -> String {
+    let listener = tcp(listen_tcp("127.0.0.1:0").unwrap()).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(serve(listener, shared));
     address
@@ -54,7 +54,7 @@ async fn ask(address: &str, method: &str, path: &str) -> (u16, String, String) {
 
 #[tokio::test]
 async fn metrics_come_in_the_text_format() {
-    let address = agent(shared()).await;
+    let address = agent(shared());
     let (status, head, body) = ask(&address, "GET", "/metrics").await;
     assert_eq!(status, 200);
     assert!(head.to_lowercase().contains("content-type: text/plain; version=0.0.4"), "{head}");
@@ -65,7 +65,7 @@ async fn metrics_come_in_the_text_format() {
 #[tokio::test]
 async fn readiness_fails_with_its_reasons_until_there_are_none() {
     let shared = shared();
-    let address = agent(shared.clone()).await;
+    let address = agent(shared.clone());
     assert_eq!(ask(&address, "GET", "/healthz").await.0, 200);
     shared.set_not_ready(vec!["probe exec is detached".to_owned()]);
     let (status, _, body) = ask(&address, "GET", "/readyz").await;
@@ -76,7 +76,7 @@ async fn readiness_fails_with_its_reasons_until_there_are_none() {
 
 #[tokio::test]
 async fn diagnoses_are_filtered_by_container_and_time() {
-    let address = agent(shared()).await;
+    let address = agent(shared());
     // Last seen at 22:14:21.500.
     for (query, expected) in [
         ("", 1),
@@ -98,7 +98,7 @@ async fn diagnoses_are_filtered_by_container_and_time() {
 #[tokio::test]
 async fn times_are_told_by_the_clock_as_it_is_now() {
     let shared = shared();
-    let address = agent(shared.clone()).await;
+    let address = agent(shared.clone());
     let last_seen = async || {
         let body = ask(&address, "GET", "/api/v1/diagnoses").await.2;
         let value: Value = serde_json::from_str(&body).unwrap();
@@ -112,7 +112,7 @@ async fn times_are_told_by_the_clock_as_it_is_now() {
 
 #[tokio::test]
 async fn a_wrong_question_is_answered_in_json() {
-    let address = agent(shared()).await;
+    let address = agent(shared());
     for (method, path, expected) in [
         ("GET", "/api/v1/diagnoses?since=soon", 400),
         ("GET", "/api/v1/diagnoses?contaner=api", 400),
@@ -130,14 +130,14 @@ async fn a_wrong_question_is_answered_in_json() {
 
 #[tokio::test]
 async fn head_has_no_body() {
-    let address = agent(shared()).await;
+    let address = agent(shared());
     let (status, _, body) = ask(&address, "HEAD", "/metrics").await;
     assert_eq!((status, body.as_str()), (200, ""));
 }
 
 #[tokio::test]
 async fn a_head_without_end_is_refused() {
-    let address = agent(shared()).await;
+    let address = agent(shared());
     let mut stream = TcpStream::connect(&address).await.unwrap();
     let request = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(4 * HEAD_BYTES));
     // The server may close before all is written.
@@ -176,20 +176,92 @@ impl Listener for Once {
 }
 
 #[tokio::test]
-async fn silent_clients_below_the_bound_leave_room_for_others() {
-    let address = agent(shared()).await;
+async fn more_silent_clients_than_there_is_room_for_keep_nobody_out() {
+    let address = agent(shared());
     let mut silent = Vec::new();
-    for _ in 0..MAX_CONNECTIONS - 1 {
-        silent.push(TcpStream::connect(&address).await.unwrap());
+    for begun in 0..3 * MAX_CLIENTS {
+        let mut client = TcpStream::connect(&address).await.unwrap();
+        // Some begin to ask, and never come to the end.
+        if begun % 2 == 0 {
+            client.write_all(b"GET /metrics HTTP/1.1\r\nX-Slow: ").await.unwrap();
+        }
+        silent.push(client);
     }
+    assert_eq!(ask(&address, "GET", "/metrics").await.0, 200);
     assert_eq!(ask(&address, "GET", "/healthz").await.0, 200);
+}
+
+/// A listener whose clients come through a channel.
+struct Door(tokio::sync::mpsc::UnboundedReceiver<tokio::io::DuplexStream>);
+
+impl Listener for Door {
+    type Io = tokio::io::DuplexStream;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.0.recv().await {
+            Some(stream) => (stream, ()),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_never_read_keep_a_scrape_out_for_a_moment_at_most() {
+    let (door, clients) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(serve(Door(clients), shared()));
+    let connect = || {
+        // Much less than an answer fits in.
+        let (client, server) = tokio::io::duplex(64);
+        door.send(server).unwrap();
+        client
+    };
+    let mut deaf = Vec::new();
+    for _ in 0..MAX_CLIENTS {
+        let mut client = connect();
+        client.write_all(b"GET /metrics HTTP/1.1\r\nHost: gomon\r\n\r\n").await.unwrap();
+        deaf.push(client);
+    }
+    // The clock stands still but for what is waited for: long before the connections of the others end.
+    let mut scraper = connect();
+    let scrape = exchange(&mut scraper, "GET /metrics HTTP/1.1\r\nHost: gomon\r\n\r\n");
+    let (status, _, body) = timeout(CONNECTION_TIME / 3, scrape).await.expect("it is let in");
+    assert_eq!(status, 200);
+    assert!(body.contains("gomon_build_info{"), "{body}");
+}
+
+#[tokio::test]
+async fn what_a_client_sends_along_is_not_looked_at() {
+    let address = agent(shared());
+    for (method, path, expected) in [("POST", "/api/v1/diagnoses", 405), ("GET", "/healthz", 200)] {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: gomon\r\nContent-Length: 7\r\n\r\n{{\"a\":1}}");
+        assert_eq!(exchange(&mut stream, &request).await.0, expected, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn no_answer_is_anything_to_a_browser() {
+    let address = agent(shared());
+    for path in ["/metrics", "/healthz", "/api/v1/diagnoses", "/nothing"] {
+        let (_, head, _) = ask(&address, "GET", path).await;
+        let head = head.to_lowercase();
+        for line in ["x-content-type-options: nosniff", "cache-control: no-store", "default-src 'none'"] {
+            assert!(head.contains(line), "{path}: {head}");
+        }
+    }
 }
 
 #[tokio::test]
 async fn a_port_in_use_names_the_address_and_the_way_out() {
-    let taken = listen_tcp("127.0.0.1:0").await.unwrap();
+    let taken = listen_tcp("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let error = listen_tcp(&address).await.unwrap_err().to_string();
+    let error = listen_tcp(&address).unwrap_err().to_string();
     assert!(error.contains(&address) && error.contains("--listen"), "{error}");
 }
 
@@ -204,10 +276,10 @@ async fn the_unix_socket_is_its_owners_and_replaces_a_dead_one() {
     let path = directory.path().join("run/gomon.sock");
     fs::create_dir(directory.path().join("run")).unwrap();
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    let socket = UnixSocket::listen(&path).unwrap();
+    let socket = BoundSocket::listen(&path, None).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(matches!(UnixSocket::listen(&path), Err(ListenError::SocketInUse { .. })));
-    let server = tokio::spawn(serve(socket, shared()));
+    assert!(matches!(BoundSocket::listen(&path, None), Err(ListenError::SocketInUse { .. })));
+    let server = tokio::spawn(serve(socket.start().unwrap(), shared()));
     assert_eq!(ask_unix(&path).await, 200);
     server.abort();
     let _ = server.await;
@@ -219,7 +291,7 @@ async fn a_file_at_the_sockets_path_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notes.txt");
     fs::write(&path, "precious").unwrap();
-    assert!(matches!(UnixSocket::listen(&path), Err(ListenError::NotASocket { .. })));
+    assert!(matches!(BoundSocket::listen(&path, None), Err(ListenError::NotASocket { .. })));
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
@@ -234,7 +306,7 @@ async fn names_learned_later_reach_older_diagnoses() {
     };
     let fact = Box::new(crate::model::fact::Fact::Identity(identity));
     shared.observe(&Observation::Learned { run, at: BootNs(0), fact });
-    let address = agent(shared).await;
+    let address = agent(shared);
     let (_, _, body) = ask(&address, "GET", "/api/v1/diagnoses?container=renamed").await;
     assert!(body.contains("\"name\":\"renamed\""), "{body}");
 }

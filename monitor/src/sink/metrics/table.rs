@@ -68,6 +68,8 @@ metrics! {
         "1 while gomon sees all that it should: what /readyz answers.";
     PIPELINE_SILENCE = "gomon_pipeline_silence_seconds", Gauge, &[],
         "Since the pipeline took its last observation, time itself included; a second or two while it is alive.";
+    CONFINED = "gomon_confined", Gauge, &["restraint"],
+        "1 if the restraint is in force: user, capabilities, no_new_privileges or system_calls.";
     PROBE_ATTACHED = "gomon_probe_attached", Gauge, &["probe"],
         "1 if the probe is attached to the kernel.";
     BPF_EVENTS = "gomon_bpf_events_total", Counter, &["probe", "result"],

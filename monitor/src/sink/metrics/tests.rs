@@ -108,6 +108,7 @@ fn every_metric_of_the_table_is_registered_with_its_labels() {
     metrics.set_bpf_events(Probe::Exec, Tally::Seen, 3);
     metrics.set_program("exec", 3, Duration::from_millis(2));
     metrics.set_map("ring", 1, 2);
+    metrics.set_confined("user", true);
     let text = metrics.encode().unwrap();
     // Without patterns in the catalogue no pattern can be blind.
     let absent = |name: &str| name == table_name_of_blind() && CATALOGUE.is_empty();

@@ -123,9 +123,14 @@ pub(super) fn move_aside(path: &Path) -> Result<PathBuf, StoreError> {
     Ok(aside)
 }
 
-/// Gives the files of a store to the user that the agent becomes after it has attached its probes; call it after the
-/// store was opened. The directory goes along where it is gomon's own, as moving a damaged file aside needs it.
-pub fn hand_over(path: &Path, uid: u32, gid: u32) -> Result<(), StoreError> {
+/// Makes the place of a store and gives it to the user that the agent becomes once it watches: that user opens it. The
+/// directory goes along where it is gomon's own; another one has to be that user's already.
+pub fn make_room(path: &Path, uid: u32) -> Result<(), StoreError> {
+    prepare(path)?;
+    hand_over(path, uid, uid)
+}
+
+pub(super) fn hand_over(path: &Path, uid: u32, gid: u32) -> Result<(), StoreError> {
     let directory =
         path.parent().filter(|parent| parent.file_name().is_some_and(|name| name == OWN_DIRECTORY));
     let files = ["", "-wal", "-shm", "-lock"].map(|suffix| beside(path, suffix));

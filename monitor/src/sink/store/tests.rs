@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use rusqlite::Connection;
 
-use super::*;
+use super::{file::hand_over, *};
 use crate::{
     model::{
         container::{CgroupId, ContainerId},
