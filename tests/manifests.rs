@@ -106,7 +106,7 @@ fn only_the_full_profile_may_all_but_rule_the_node() {
 }
 
 /// Where the agent may write.
-const WRITTEN: [&str; 1] = ["/run/gomon"];
+const WRITTEN: [&str; 2] = ["/run/gomon", "/var/lib/gomon"];
 
 #[test]
 fn every_capability_and_every_mount_has_its_reason_beside_it() {

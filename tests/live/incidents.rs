@@ -226,7 +226,8 @@ fn a_damaged_store_is_moved_aside_loudly_and_a_second_agent_is_refused() {
     fs::write(&store, [0; 8192]).unwrap();
     let agent = Agent::start_on(&store);
     assert!(agent.log().contains("was damaged"), "{}", agent.log());
-    let aside = fs::read_dir(store.parent().unwrap()).unwrap().filter_map(Result::ok).map(|entry| entry.file_name());
+    let aside =
+        fs::read_dir(store.parent().unwrap()).unwrap().filter_map(Result::ok).map(|entry| entry.file_name());
     assert!(aside.into_iter().any(|name| name.to_string_lossy().starts_with("gomon.db.damaged-")));
     let socket = dir.path().join("second.sock");
     let mut second = gomon(&["agent", "--listen", "127.0.0.1:0"]);

@@ -18,8 +18,17 @@ impl Config {
     #[must_use]
     pub fn reloaded(&self, new: Self) -> Reload {
         let mut config = self.clone();
-        let Self { listen, socket, runtime_sockets, host_root, max_series, store, confine, log_format, log_level } =
-            new;
+        let Self {
+            listen,
+            socket,
+            runtime_sockets,
+            host_root,
+            max_series,
+            store,
+            confine,
+            log_format,
+            log_level,
+        } = new;
         let taken = [
             takes(&mut config.runtime_sockets, runtime_sockets, "runtime_sockets"),
             takes(&mut config.max_series, max_series, "max_series"),

@@ -49,11 +49,11 @@ impl Pod {
     fn start(manifest: &Manifest) -> Option<Self> {
         let runc = Oci::new("runc")?;
         let (run, root) = (tempfile::tempdir().unwrap(), root());
-        for name in ["config", "run"] {
+        for name in ["config", "run", "state"] {
             fs::create_dir(run.path().join(name)).unwrap();
         }
         fs::write(run.path().join("config/gomon.yaml"), Manifest::configuration()).unwrap();
-        let places = [("run", run.path().join("run")), ("config", run.path().join("config"))];
+        let places = ["config", "run", "state"].map(|name| (name, run.path().join(name)));
         let bundle = Bundle::new(&unique("agent"), &[]).with(|config| {
             config["root"]["path"] = root.path().to_str().unwrap().into();
             manifest.apply(config, &places);
