@@ -10,6 +10,7 @@ mod floods;
 mod host;
 mod inspections;
 mod options;
+mod stuck;
 mod wake;
 mod walk;
 mod whereabouts;
@@ -48,8 +49,8 @@ use dlopen::Dlopens;
 use exits::Exits;
 use floods::Floods;
 pub use host::host_facts;
-use inspections::{Inspections, Kind};
-pub use options::{ObserveError, Options, Totals};
+use inspections::{Inspections, Kind, Way};
+pub use options::{Inspected, ObserveError, Options, Totals};
 use wake::Wake;
 
 /// How long ordinary events may wait in their ring.
@@ -76,6 +77,8 @@ pub struct Observer {
     dlopens: Dlopens,
     attribution: Attribution,
     inspections: Inspections,
+    /// The host's files for what events wait for.
+    prompt: inspect::Host,
     whereabouts: whereabouts::Known,
     only: Option<ContainerId>,
     floods: Floods,
@@ -91,8 +94,8 @@ pub struct Observer {
     walks: walk::Walks,
     /// When the last probe was attached.
     attached_at: BootNs,
-    /// Inspections that ended since somebody asked: whether all facts were established, and how long each took.
-    inspected: Vec<(bool, Duration)>,
+    /// Inspections that ended since somebody asked, and how long each took.
+    inspected: Vec<(Inspected, Duration)>,
     pub totals: Totals,
     clocks: Clocks,
     /// By the wall clock as it is now.
@@ -128,8 +131,9 @@ impl Observer {
             hierarchy,
             hooks: Vec::new(),
             on_demand: Vec::new(),
-            dlopens: Dlopens::default(),
+            dlopens: Dlopens::not_yet(Arc::clone(&host)),
             attribution: Attribution::default(),
+            prompt: host.promptly()?,
             inspections: Inspections::new(host, sockets),
             whereabouts: whereabouts::Known::default(),
             only: options.only.clone(),
@@ -154,7 +158,7 @@ impl Observer {
         observer.attached_at = clock::now();
         let (on_demand, uprobes) = uprobes::load(&mut observer.ebpf, &btf);
         observer.on_demand = on_demand;
-        observer.dlopens = Dlopens::new(uprobes);
+        observer.dlopens = Dlopens::new(uprobes, Arc::clone(observer.inspections.host()));
         observer.inspections.watch_with(observer.dlopens.clone());
         drop(btf);
         host::give_memory_back();
@@ -248,6 +252,7 @@ impl Observer {
             self.make_up_for_lost_cgroups(now);
             self.whereabouts.forget(now);
             self.dlopens.forget(now);
+            self.prompt.forget();
             self.follow_names(now);
         }
     }
@@ -274,10 +279,14 @@ impl Observer {
     fn learn(&mut self, learned: inspections::Learned) {
         self.follow_clocks();
         let at = clock::now();
-        if !learned.from_socket {
-            let is_whole = !learned.facts.iter().any(Fact::is_unknown);
-            self.inspected.push((is_whole, learned.took));
-        }
+        let from_socket = learned.way == Way::Socket;
+        let ended = match learned.way {
+            Way::Looked if learned.facts.iter().any(Fact::is_unknown) => Some(Inspected::Partly),
+            Way::Looked => Some(Inspected::Wholly),
+            Way::GivenUp => Some(Inspected::GivenUp),
+            Way::Failed | Way::TooLate | Way::Socket => None,
+        };
+        self.inspected.extend(ended.map(|ended| (ended, learned.took)));
         if self.attribution.path(&learned.run).is_none() {
             // Its end may have come before its calls were watched.
             self.dlopens.gone(&learned.run, at);
@@ -293,7 +302,7 @@ impl Observer {
             }
             if let Fact::Identity(identity) = &fact
                 && identity.name.is_empty()
-                && !learned.from_socket
+                && !from_socket
             {
                 self.inspections.ask_sockets(run.clone(), identity.runtime);
             }

@@ -18,7 +18,7 @@ use crate::{
         observation::Observation,
         time::{BootEpoch, BootNs, SECOND},
     },
-    observer::{Observer, Totals},
+    observer::{self, Observer, Totals},
     recording::Recorder,
     sink::{
         metrics::{Dropped, Inspected, SetAside, Unattributed},
@@ -254,9 +254,15 @@ impl Pipeline {
             for (program, books) in self.observer.books() {
                 metrics.set_program(program, books.runs, books.run_time);
             }
-            for (is_whole, took) in inspected {
-                metrics.inspected(if is_whole { Inspected::Ok } else { Inspected::Partial }, took);
+            for (ended, took) in inspected {
+                let result = match ended {
+                    observer::Inspected::Wholly => Inspected::Ok,
+                    observer::Inspected::Partly => Inspected::Partial,
+                    observer::Inspected::GivenUp => Inspected::TimedOut,
+                };
+                metrics.inspected(result, took);
             }
+            metrics.set_stuck(self.observer.stuck());
             for (map, entries, capacity) in self.observer.maps() {
                 metrics.set_map(map, entries, capacity);
             }

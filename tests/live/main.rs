@@ -15,6 +15,7 @@ mod confinement;
 mod dlopen;
 mod faults;
 mod healthy;
+mod hostile;
 mod identity;
 mod incidents;
 mod metrics;

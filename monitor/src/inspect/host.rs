@@ -12,9 +12,19 @@ use std::{
     sync::Arc,
 };
 
-use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2};
+use rustix::{
+    fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2},
+    io::Errno,
+};
 
-use super::{bundle::Bundles, elf::Images};
+use super::{
+    bundle::Bundles,
+    elf::Images,
+    mounted::{EnterError, MountTable, Tables},
+    mounts,
+    process::Process,
+    walk::{Caution, Located, walk},
+};
 
 /// Some dozen hierarchies, each with a path of at most `PATH_MAX`.
 const CGROUPS_LIMIT_BYTES: u64 = 256 << 10;
@@ -26,6 +36,12 @@ pub struct Host {
     proc: PathBuf,
     pub bundles: Bundles,
     pub(super) images: Arc<Images>,
+    pub(super) mounted: Arc<MountTable>,
+    /// Of other namespaces.
+    tables: Arc<Tables>,
+    caution: Caution,
+    /// The type of the root's file system, if that may never answer.
+    unanswering: Option<String>,
 }
 
 /// A file of the host that could not be read.
@@ -41,6 +57,8 @@ pub enum HostError {
     NotRegular { path: PathBuf },
     #[error("{} is larger than {limit} bytes", path.display())]
     TooLarge { path: PathBuf, limit: u64 },
+    #[error("{} lies on a file system of type {kind}, which may never answer", path.display())]
+    Unanswering { path: PathBuf, kind: String },
 }
 
 impl HostError {
@@ -50,7 +68,7 @@ impl HostError {
             Self::Open { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
             }
-            Self::NotRegular { .. } | Self::TooLarge { .. } => false,
+            Self::NotRegular { .. } | Self::TooLarge { .. } | Self::Unanswering { .. } => false,
         }
     }
 }
@@ -60,7 +78,16 @@ impl Host {
     pub fn new(root: &Path, proc: &Path) -> Result<Self, HostError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = openat(CWD, root, flags, Mode::empty()).map_err(|e| open_error(root, e))?;
-        Ok(Self { root, proc: proc.to_owned(), bundles: Bundles::default(), images: Arc::default() })
+        Ok(Self {
+            root,
+            proc: proc.to_owned(),
+            bundles: Bundles::default(),
+            images: Arc::default(),
+            mounted: Arc::new(MountTable::open(File::open("/proc/self/mountinfo"))),
+            tables: Arc::default(),
+            caution: Caution::Patient,
+            unanswering: None,
+        })
     }
 
     /// The machine that gomon itself runs on.
@@ -68,14 +95,46 @@ impl Host {
         Self::new(Path::new("/"), Path::new("/proc"))
     }
 
-    /// The files as a process sees them.
-    pub(super) fn seen_from(&self, pid: u32) -> Option<Self> {
-        let view = Self::new(&self.process(&pid.to_string(), "root"), &self.proc).ok()?;
-        Some(Self { bundles: self.bundles.clone(), images: Arc::clone(&self.images), ..view })
+    /// The same files for whoever cannot wait for any of them.
+    pub fn promptly(&self) -> Result<Self, HostError> {
+        let again = self.again().map_err(|source| HostError::Open { path: PathBuf::from("/"), source })?;
+        Ok(Self { caution: Caution::Prompt, ..again })
+    }
+
+    /// The same files for a thread of its own.
+    pub(super) fn patiently(self) -> Self {
+        Self { caution: Caution::Patient, ..self }
+    }
+
+    fn again(&self) -> io::Result<Self> {
+        Ok(Self {
+            root: self.root.try_clone()?,
+            proc: self.proc.clone(),
+            bundles: self.bundles.clone(),
+            images: Arc::clone(&self.images),
+            mounted: Arc::clone(&self.mounted),
+            tables: Arc::clone(&self.tables),
+            caution: self.caution,
+            unanswering: self.unanswering.clone(),
+        })
+    }
+
+    /// The files as a process in the mount namespace with this number sees them.
+    pub(super) fn seen_from(&self, pid: u32, namespace: u64) -> Option<Self> {
+        let process = Process::open(self, pid).ok()?;
+        let (root, mountinfo) = (process.root().ok()?, process.file("mountinfo"));
+        let mounted = self.tables.of(namespace, &root, || MountTable::open(mountinfo));
+        let unanswering = mounted.unanswering(&root);
+        Some(Self { root, mounted, unanswering, ..self.again().ok()? })
+    }
+
+    /// Lets go of what was kept of other mount namespaces for a moment.
+    pub fn forget(&self) {
+        self.tables.forget();
     }
 
     pub(super) fn root_stat(&self) -> Option<Stat> {
-        fstat(&self.root).ok()
+        self.unanswering.is_none().then(|| fstat(&self.root).ok()).flatten()
     }
 
     /// The file `name` of a process, by its number or `self`, in the host's procfs.
@@ -85,14 +144,36 @@ impl Host {
 
     /// A path that only names the file: nothing is read, no device is opened.
     pub(super) fn locate(&self, path: &Path) -> Result<OwnedFd, HostError> {
+        self.find(path).map(|located| located.fd)
+    }
+
+    /// The same, with the file system that it lies on.
+    pub(super) fn find(&self, path: &Path) -> Result<Located, HostError> {
+        if let Some(kind) = self.unanswering.clone() {
+            return Err(HostError::Unanswering { path: path.to_owned(), kind });
+        }
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        openat2(&self.root, path, flags, Mode::empty(), resolve).map_err(|e| open_error(path, e))
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+        match openat2(&self.root, path, flags, Mode::empty(), resolve) {
+            Ok(fd) => Ok(Located { fd, kind: None }),
+            Err(Errno::XDEV) => {
+                walk(&self.root, &self.mounted, path, self.caution).map_err(|error| match error {
+                    EnterError::Os(errno) => open_error(path, errno),
+                    EnterError::Unanswering(kind) => HostError::Unanswering { path: path.to_owned(), kind },
+                })
+            }
+            Err(errno) => Err(open_error(path, errno)),
+        }
     }
 
     /// Opens a regular file for reading.
     pub(super) fn open(&self, path: &Path) -> Result<File, HostError> {
-        open_located(&self.locate(path)?, path)
+        let Located { fd, kind } = self.find(path)?;
+        // There a read may wait for an event, or be one.
+        if kind.is_some_and(|kind| mounts::is_pseudo(&kind)) {
+            return Err(HostError::NotRegular { path: path.to_owned() });
+        }
+        open_located(&fd, path)
     }
 
     /// A whole file of at most `limit` bytes.
@@ -112,7 +193,9 @@ impl Host {
     pub(super) fn look_into(&self, path: &Path) -> io::Result<()> {
         let fd = self.locate(path).map_err(|error| match error {
             HostError::Open { source, .. } => source,
-            HostError::NotRegular { .. } | HostError::TooLarge { .. } => io::ErrorKind::InvalidInput.into(),
+            HostError::NotRegular { .. } | HostError::TooLarge { .. } | HostError::Unanswering { .. } => {
+                io::ErrorKind::InvalidInput.into()
+            }
         })?;
         names(fd.as_fd(), 1).map(drop)
     }
@@ -191,6 +274,6 @@ fn open_located(fd: &OwnedFd, path: &Path) -> Result<File, HostError> {
     reopen(fd.as_fd()).map_err(|source| HostError::Open { path: path.to_owned(), source })
 }
 
-fn open_error(path: &Path, errno: rustix::io::Errno) -> HostError {
+fn open_error(path: &Path, errno: Errno) -> HostError {
     HostError::Open { path: path.to_owned(), source: errno.into() }
 }

@@ -28,8 +28,9 @@ const CHILDREN_LIMIT_BYTES: u64 = 64 << 10;
 const STAT_LIMIT_BYTES: u64 = 4 << 10;
 
 /// The processes with these numbers and the zombies that they have not waited for. `pids` are the host's numbers of all
-/// processes of a container, as its cgroup lists them: without zombies. What ends meanwhile is left out.
-pub(super) fn processes(host: &Host, pids: &[u32]) -> Known<ProcessTable> {
+/// processes of a container, as its cgroup lists them: without zombies. What ends meanwhile is left out, also where its
+/// number is another process's by now.
+pub(super) fn processes(host: &Host, cgroup: &str, pids: &[u32]) -> Known<ProcessTable> {
     let living: BTreeSet<u32> = pids.iter().copied().collect();
     if living.is_empty() {
         return Known::unknown("no process of the container was found");
@@ -37,8 +38,8 @@ pub(super) fn processes(host: &Host, pids: &[u32]) -> Known<ProcessTable> {
     let mut table = ProcessTable::default();
     for child in children(host, &living) {
         let is_listed = living.contains(&child);
-        // The number may belong to another process by now.
-        let zombie = status::read(host, child)
+        // The number may belong to another process by now. Zombies have left their cgroup in v1.
+        let zombie = status::read(host, "", child)
             .filter(|status| !is_listed && status.is_zombie && living.contains(&status.parent_pid));
         if let Some(zombie) = zombie {
             keep(&mut table, zombie, MAX_ZOMBIES);
@@ -48,7 +49,7 @@ pub(super) fn processes(host: &Host, pids: &[u32]) -> Known<ProcessTable> {
     for &pid in &living {
         if table.processes.len() >= MAX_STATUSES {
             table.left_out = table.left_out.saturating_add(1);
-        } else if let Some(status) = status::read(host, pid) {
+        } else if let Some(status) = status::read(host, cgroup, pid) {
             keep(&mut table, status, MAX_STATUSES);
         }
     }

@@ -1,6 +1,7 @@
 //! Looks at a container's configuration and files and says what it learned, as facts. Runs on a blocking thread: it reads
 //! files of the container, which may be hostile, and never executes, mounts visibly or changes anything.
 
+mod aside;
 mod bundle;
 mod code;
 mod dead;
@@ -26,12 +27,15 @@ mod linked;
 mod listing;
 mod living;
 mod loader;
+mod mounted;
 mod mounts;
 mod names;
 mod oci;
+mod own;
 mod passwd;
 mod pclntab;
 mod pem;
+mod process;
 mod relocation;
 mod root;
 mod running;
@@ -44,6 +48,7 @@ mod teller;
 mod testing;
 mod trust;
 mod versions;
+mod walk;
 mod whereabouts;
 mod window;
 
@@ -54,6 +59,7 @@ pub(crate) use docker::identity as docker_identity;
 pub use host::{Host, HostError};
 pub(crate) use listing::{Listing, containers};
 pub use names::{NameFile, names};
+pub use own::is_hosts_own;
 pub(crate) use running::container_of;
 pub use teller::Maker;
 pub use whereabouts::{Cgroup, Whereabouts, of_cgroup};
@@ -123,8 +129,28 @@ pub fn answer(host: &Host, at: &Whereabouts, pids: &[u32], want: &Want, deadline
             path: path.clone(),
             packages: looked(root(deadline), |root| linked::find(root, path)),
         },
-        Want::Processes => Fact::Processes(living::processes(host, pids)),
+        Want::Processes => Fact::Processes(living::processes(host, &at.cgroup, pids)),
         Want::Cpu => Fact::Cpu(living::cpu(host, pids)),
+    }
+}
+
+/// What is to be said of a container that could not be looked at: nothing is known, and why.
+pub fn unanswered(at: &Whereabouts, reason: &str) -> Vec<Fact> {
+    let runtime =
+        at.bundle.as_ref().map_or_else(|| attribution::runtime_of(&at.cgroup), |found| found.runtime);
+    let identity = identity::without_bundle(&at.id, runtime);
+    let nobody = |_| Known::unknown(reason);
+    Subject::unknown(runtime, reason.to_owned()).named(identity).facts(Some(&nobody))
+}
+
+/// The same of a question.
+pub fn unanswered_question(want: &Want, reason: &str) -> Fact {
+    match want.clone() {
+        Want::File(path) => Fact::File { path, file: Known::unknown(reason) },
+        Want::Pem(path) => Fact::Pem { path, pem: Known::unknown(reason) },
+        Want::Linked(path) => Fact::Linked { path, packages: Known::unknown(reason) },
+        Want::Processes => Fact::Processes(Known::unknown(reason)),
+        Want::Cpu => Fact::Cpu(Known::unknown(reason)),
     }
 }
 
@@ -204,7 +230,13 @@ impl<'h> Subject<'h> {
         let container = held.or_else(|| identity::docker_container(host, &directory, &bundle));
         Self {
             identity: identity::identify(host, &directory, &bundle, container.as_ref()),
-            root: Self::root(host, &directory, &bundle, (pid, top), deadline),
+            root: Self::root(
+                host,
+                &directory,
+                &bundle,
+                (pid.map(|pid| (pid, at.cgroup.as_str())), top),
+                deadline,
+            ),
             config: Ok(bundle.config),
             image: container.map(|container| container.config),
         }
@@ -215,10 +247,10 @@ impl<'h> Subject<'h> {
         host: &'h Host,
         directory: &BundleDirectory,
         bundle: &Bundle,
-        (pid, top): (Option<u32>, Option<OwnedFd>),
+        (process, top): (Option<(u32, &str)>, Option<OwnedFd>),
         deadline: Deadline,
     ) -> Result<ContainerRoot<'h>, String> {
-        let living = pid.and_then(|pid| source::of_process(host, bundle, pid, deadline).ok());
+        let living = process.and_then(|process| source::of_process(host, bundle, process, deadline).ok());
         if let Some(root) = living {
             return Ok(root);
         }

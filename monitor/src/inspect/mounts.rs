@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::model::fact::Mount;
 
+/// The list of mounts of one namespace; the kernel's own limit for their number would make it ten times as long.
+pub(super) const LIST_LIMIT_BYTES: u64 = 16 << 20;
+
 /// One mount of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MountPoint {
@@ -86,7 +89,7 @@ fn parse_line(line: &str) -> Option<MountPoint> {
 }
 
 /// A file system that a remote server or a user's process answers for, and may never answer.
-fn may_hang(kind: &str) -> bool {
+pub(super) fn may_hang(kind: &str) -> bool {
     const REMOTE: [&str; 12] = [
         "9p",
         "afs",
@@ -102,14 +105,6 @@ fn may_hang(kind: &str) -> bool {
         "smb3",
     ];
     kind.starts_with("fuse") || REMOTE.contains(&kind)
-}
-
-/// The type of the file system that this path of the host lies on, if looking there may hang.
-pub(super) fn hanging_filesystem<'a>(host: &'a Mounts, path: &Path) -> Option<&'a str> {
-    let covering = host.points.iter().filter(|point| path.starts_with(&point.destination));
-    // Of equally deep mounts the last is on top.
-    let point = covering.max_by_key(|point| point.destination.components().count())?;
-    (point.base == Base::Hidden).then_some(point.kind.as_str())
 }
 
 /// A file system whose files are not what stat(2) says of them: sizes are zero and contents made on the spot.
@@ -167,8 +162,6 @@ mod tests {
         assert!(point("/with space").noexec && !point("/").noexec);
         assert_eq!((&point("/net").base, &point("/fuse").base), (&Base::Hidden, &Base::Hidden));
         assert_eq!(point("/proc").base, Base::Through);
-        assert_eq!(hanging_filesystem(&mounts, Path::new("/net/volume/a")), Some("nfs4"));
-        assert_eq!(hanging_filesystem(&mounts, Path::new("/network")), None);
     }
 
     #[test]

@@ -2,37 +2,33 @@
 //! it finds: devices, pipes and sockets are named, not opened.
 
 use std::{
-    cell::OnceCell,
     ffi::OsStr,
-    fs::File,
-    io::{self, Read},
+    io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Component, Path, PathBuf},
     rc::Rc,
+    sync::Arc,
 };
 
-use rustix::fs::{
-    FileType, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fstat, fstatvfs, openat2, readlinkat,
+use rustix::{
+    fs::{FileType, Stat, StatVfsMountFlags, fstat, fstatvfs, readlinkat},
+    io::Errno,
 };
 
 use super::{
     deadline::Deadline,
     elf::Images,
     found::{Found, Lookup, LookupError, has_acl, io_error, kind_of, lossy},
-    host::Host,
+    host::{Host, HostError},
+    mounted::{EnterError, Entered, MountTable},
     mounts::{self, Base, Mounts},
     oci::{Bundle, IdMaps},
+    walk::{COMPONENT_LIMIT, LINK_LIMIT, Located, push_components},
 };
 use crate::model::{
     access::{self, User},
     fact::{FileKind, Mount},
 };
-
-/// `MAXSYMLINKS` of the kernel.
-const LINK_LIMIT: u32 = 40;
-/// A hostile chain of links may not make the walk endless.
-const COMPONENT_LIMIT: usize = 4096;
-const HOST_MOUNTINFO_LIMIT_BYTES: u64 = 8 << 20;
 
 /// The file tree of one container, with its mounts and its user.
 pub(super) struct ContainerRoot<'h> {
@@ -47,7 +43,8 @@ pub(super) struct ContainerRoot<'h> {
     pub(super) preloads: bool,
     pub(super) no_new_privileges: bool,
     ids: IdMaps,
-    host_mounts: OnceCell<Mounts>,
+    /// What is mounted where the tree is looked at.
+    mounted: Arc<MountTable>,
     pub(super) deadline: Deadline,
 }
 
@@ -59,6 +56,8 @@ struct Step {
     file: Option<(Rc<OwnedFd>, Stat)>,
     mount: Option<usize>,
     noexec: bool,
+    /// The type of the file system, where that was entered on the way and no configuration tells it.
+    kind: Option<Rc<str>>,
 }
 
 enum Entry {
@@ -84,7 +83,7 @@ impl<'h> ContainerRoot<'h> {
         let file = Some((Rc::new(top), stat));
         Ok(Self {
             host,
-            top: Step { path: PathBuf::from("/"), file, mount: None, noexec: false },
+            top: Step { path: PathBuf::from("/"), file, mount: None, noexec: false, kind: None },
             mounts: Mounts::default(),
             user: User::of(&bundle.config),
             cwd: bundle.config.cwd.clone(),
@@ -92,7 +91,7 @@ impl<'h> ContainerRoot<'h> {
             preloads: bundle.config.env.get("LD_PRELOAD").is_some_and(|list| !list.is_empty()),
             no_new_privileges: bundle.config.no_new_privileges,
             ids: bundle.ids.clone(),
-            host_mounts: OnceCell::new(),
+            mounted: Arc::clone(&host.mounted),
             deadline,
         })
     }
@@ -107,14 +106,15 @@ impl<'h> ContainerRoot<'h> {
         }
     }
 
-    /// The mounts of a living process. The answer is the type of a root file system that nobody should look at.
-    pub(super) fn mount_living(&mut self, mountinfo: &str) -> Option<String> {
+    /// The mounts of a living process, by the text of its mountinfo and by number.
+    pub(super) fn mount_living(&mut self, mountinfo: &str, mounted: MountTable) {
         self.mounts = mounts::of_process(mountinfo);
-        let top = self.mounts.at(Path::new("/"), None)?;
-        let point = self.mounts.get(top)?;
-        self.top.mount = Some(top);
-        self.top.noexec = point.noexec;
-        (point.base == Base::Hidden).then(|| point.kind.clone())
+        self.mounted = Arc::new(mounted);
+        let top = self.mounts.at(Path::new("/"), None);
+        if let Some((top, point)) = top.and_then(|top| Some((top, self.mounts.get(top)?))) {
+            self.top.noexec = point.noexec;
+            self.top.mount = Some(top);
+        }
     }
 
     /// Looks up an absolute path; a relative one starts at the container's working directory.
@@ -142,6 +142,8 @@ impl<'h> ContainerRoot<'h> {
             return Err(LookupError::Hidden { path: lossy(&step.path), kind, mount: lossy(&step.path) });
         };
         let point = step.mount.and_then(|index| self.mounts.get(index));
+        let place = || point.map_or_else(|| "/".to_owned(), |point| lossy(&point.destination));
+        let kind = step.kind.as_deref().or(point.map(|point| point.kind.as_str()));
         Ok(Lookup::Found(Found {
             fd,
             kind: kind_of(&stat),
@@ -149,12 +151,8 @@ impl<'h> ContainerRoot<'h> {
             owner: self.ids.inside(stat.st_uid, stat.st_gid),
             size_bytes: u64::try_from(stat.st_size).unwrap_or_default(),
             resolved: step.path,
-            noexec_mount: step
-                .noexec
-                .then(|| point.map_or_else(|| "/".to_owned(), |p| lossy(&p.destination))),
-            pseudo: point
-                .filter(|p| mounts::is_pseudo(&p.kind))
-                .map(|p| (p.kind.clone(), lossy(&p.destination))),
+            noexec_mount: step.noexec.then(place),
+            pseudo: kind.filter(|kind| mounts::is_pseudo(kind)).map(|kind| (kind.to_owned(), place())),
             closed_directory,
         }))
     }
@@ -171,9 +169,6 @@ impl<'h> ContainerRoot<'h> {
     }
 
     fn walk(&self, path: &Path) -> Result<Walked, LookupError> {
-        if self.deadline.passed() {
-            return Err(LookupError::OutOfTime);
-        }
         let mut pending: Vec<Vec<u8>> = Vec::new();
         push_components(&mut pending, path.as_os_str().as_bytes());
         let mut here = vec![self.top.clone()];
@@ -181,6 +176,9 @@ impl<'h> ContainerRoot<'h> {
         let mut closed = None;
         let mut link_target = None;
         while let Some(name) = pending.pop() {
+            if self.deadline.passed() {
+                return Err(LookupError::OutOfTime);
+            }
             let Some(directory) = here.last().cloned() else { break };
             if name == b".." {
                 here.truncate(here.len().saturating_sub(1).max(1));
@@ -233,13 +231,12 @@ impl<'h> ContainerRoot<'h> {
             }
         }
         let Some((fd, _)) = &directory.file else { return Ok(self.implied(directory, at)) };
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        let opened = match openat2(fd, name, flags, Mode::empty(), resolve) {
-            Ok(opened) => opened,
-            Err(rustix::io::Errno::NOENT) => return Ok(self.implied(directory, at)),
-            Err(rustix::io::Errno::NOTDIR) => return Ok(Entry::Missing),
-            Err(errno) => return Err(io_error(&at, errno.into())),
+        let Entered { fd: opened, crossed: entered } = match self.mounted.enter(fd, name) {
+            Ok(entered) => entered,
+            Err(EnterError::Os(Errno::NOENT)) => return Ok(self.implied(directory, at)),
+            Err(EnterError::Os(Errno::NOTDIR)) => return Ok(Entry::Missing),
+            Err(EnterError::Os(errno)) => return Err(io_error(&at, errno.into())),
+            Err(EnterError::Unanswering(kind)) => return Err(unanswering(&at, kind)),
         };
         let stat = fstat(&opened).map_err(|errno| io_error(&at, errno.into()))?;
         let mount = crossed.or(directory.mount);
@@ -249,6 +246,9 @@ impl<'h> ContainerRoot<'h> {
             if let Some(index) = mount.filter(on_proc) {
                 return Err(self.hidden(&at, index));
             }
+            if entered.as_deref().or(directory.kind.as_deref()) == Some("proc") {
+                return Err(unanswering(&at, "proc".to_owned()));
+            }
             let target = readlinkat(&opened, "", Vec::new()).map_err(|errno| io_error(&at, errno.into()))?;
             return Ok(Entry::Link(target.into_bytes()));
         }
@@ -256,7 +256,8 @@ impl<'h> ContainerRoot<'h> {
             Some(point) => point.noexec,
             None => directory.noexec,
         };
-        Ok(Entry::There(Step { path: at, file: Some((Rc::new(opened), stat)), mount, noexec }))
+        let kind = entered.map(Rc::from).or_else(|| directory.kind.clone());
+        Ok(Entry::There(Step { path: at, file: Some((Rc::new(opened), stat)), mount, noexec, kind }))
     }
 
     /// A name that the tree lacks: still a directory where a mount lies below it, since the runtime will make it.
@@ -264,7 +265,7 @@ impl<'h> ContainerRoot<'h> {
         if !self.mounts.below(&at, directory.mount) {
             return Entry::Missing;
         }
-        Entry::There(Step { path: at, file: None, mount: directory.mount, noexec: directory.noexec })
+        Entry::There(Step { path: at, file: None, ..directory.clone() })
     }
 
     fn cross(
@@ -274,16 +275,18 @@ impl<'h> ContainerRoot<'h> {
         index: usize,
         at: PathBuf,
     ) -> Result<Entry, LookupError> {
-        if mounts::hanging_filesystem(self.host_mounts(), source).is_some() {
-            return Err(self.hidden(&at, index));
-        }
-        let io = |source: io::Error| io_error(&at, source);
-        let opened = self.host.locate(source).map_err(|e| io(io::Error::other(e)))?;
-        let stat = fstat(&opened).map_err(|errno| io(errno.into()))?;
+        let Located { fd: opened, kind } = self.host.find(source).map_err(|error| match error {
+            HostError::Unanswering { kind, .. } => unanswering(&at, kind),
+            error @ (HostError::Open { .. } | HostError::NotRegular { .. } | HostError::TooLarge { .. }) => {
+                io_error(&at, io::Error::other(error))
+            }
+        })?;
+        let stat = fstat(&opened).map_err(|errno| io_error(&at, errno.into()))?;
         let source_noexec =
             keeps_noexec && fstatvfs(&opened).is_ok_and(|vfs| vfs.f_flag.contains(StatVfsMountFlags::NOEXEC));
         let noexec = source_noexec || self.mounts.get(index).is_some_and(|point| point.noexec);
-        Ok(Entry::There(Step { path: at, file: Some((Rc::new(opened), stat)), mount: Some(index), noexec }))
+        let (file, kind) = (Some((Rc::new(opened), stat)), kind.map(Rc::from));
+        Ok(Entry::There(Step { path: at, file, mount: Some(index), noexec, kind }))
     }
 
     fn hidden(&self, at: &Path, index: usize) -> LookupError {
@@ -292,18 +295,6 @@ impl<'h> ContainerRoot<'h> {
             None => (String::new(), String::new()),
         };
         LookupError::Hidden { path: lossy(at), kind, mount }
-    }
-
-    fn host_mounts(&self) -> &Mounts {
-        self.host_mounts.get_or_init(|| {
-            let mut text = Vec::new();
-            let open = |process: &str| File::open(self.host.process(process, "mountinfo"));
-            if let Ok(file) = open("1").or_else(|_| open("self")) {
-                // Without it a bind mount of a dead server may hang; nothing else is lost.
-                drop(file.take(HOST_MOUNTINFO_LIMIT_BYTES).read_to_end(&mut text));
-            }
-            mounts::of_process(&String::from_utf8_lossy(&text))
-        })
     }
 
     /// The directory with its mode, if the container's user may not search it.
@@ -322,15 +313,9 @@ impl Step {
     }
 }
 
-/// The components of a path, the first on top. A trailing slash asks for a directory, as `.` does.
-fn push_components(pending: &mut Vec<Vec<u8>>, path: &[u8]) {
-    if path.ends_with(b"/") {
-        pending.push(b".".to_vec());
-    }
-    let components = path.split(|&b| b == b'/').filter(|c| !c.is_empty());
-    let mut forward: Vec<Vec<u8>> = components.map(<[u8]>::to_vec).collect();
-    forward.reverse();
-    pending.append(&mut forward);
+/// A file system that begins at `at` and that gomon stays out of.
+fn unanswering(at: &Path, kind: String) -> LookupError {
+    LookupError::Hidden { path: lossy(at), kind, mount: lossy(at) }
 }
 
 /// Without `.`, `..` and double slashes, as far as the text alone tells.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, Mode, OFlags, fstat, openat, stat},
+    fs::{fstat, stat},
     mount::{
         FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
     },
@@ -16,11 +16,12 @@ use rustix::{
 use super::{
     deadline::Deadline,
     host::{Host, HostError, names},
+    mounted::MountTable,
+    mounts::LIST_LIMIT_BYTES,
     oci::Bundle,
+    process::Process,
     root::ContainerRoot,
 };
-
-const MOUNTINFO_LIMIT_BYTES: u64 = 8 << 20;
 
 /// A file tree that could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -67,32 +68,30 @@ pub(super) fn of_bundle<'h>(
     Ok(root)
 }
 
-/// The tree as the process sees it, with all mounts of its namespace.
+/// The tree as a process in the container's cgroup sees it, with all mounts of its namespace.
 pub(super) fn of_process<'h>(
     host: &'h Host,
     bundle: &Bundle,
-    pid: u32,
+    (pid, cgroup): (u32, &str),
     deadline: Deadline,
 ) -> Result<ContainerRoot<'h>, SourceError> {
     let failed = |source| SourceError::Process { pid, source };
-    let process = pid.to_string();
-    let path = host.process(&process, "root");
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let top = openat(CWD, &path, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+    let process = Process::of_cgroup(host, pid, cgroup).map_err(failed)?;
+    let top = process.root().map_err(failed)?;
+    let mounted = MountTable::open(process.file("mountinfo"));
+    if let Some(kind) = mounted.unanswering(&top) {
+        return Err(SourceError::Unanswering { kind });
+    }
     // runc's own stages carry the container's cgroup before they change the root.
     let own = fstat(&top).map_err(|errno| failed(errno.into()))?;
     let hosts = [stat(host.process("1", "root")).ok(), host.root_stat()];
     if hosts.iter().flatten().any(|hosts| (own.st_dev, own.st_ino) == (hosts.st_dev, hosts.st_ino)) {
         return Err(SourceError::HostRoot { pid });
     }
-    // Names of directories may be any bytes.
-    let mountinfo = host.read_of_process(pid, "mountinfo", MOUNTINFO_LIMIT_BYTES).map_err(failed)?;
-    let mountinfo = String::from_utf8_lossy(&mountinfo);
+    let mountinfo = process.read("mountinfo", LIST_LIMIT_BYTES).map_err(failed)?;
     let mut root = ContainerRoot::new(host, top, bundle, deadline).map_err(SourceError::Root)?;
-    match root.mount_living(&mountinfo) {
-        Some(kind) => Err(SourceError::Unanswering { kind }),
-        None => Ok(root),
-    }
+    root.mount_living(&String::from_utf8_lossy(&mountinfo), mounted);
+    Ok(root)
 }
 
 /// The tree that overlayfs makes of these directories, the uppermost first, with the configuration's mounts laid over it.
@@ -150,6 +149,8 @@ fn overlay_with(layers: impl Fn(&OwnedFd) -> rustix::io::Result<()>) -> io::Resu
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+
     use super::*;
 
     #[test]

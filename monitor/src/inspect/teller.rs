@@ -2,15 +2,16 @@
 //! conmon while it runs. Reads their command lines, nothing else.
 
 use std::{
-    fs::{self, File},
-    io::Read,
+    fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use super::{
+    aside,
     bundle::BundleDirectory,
     host::Host,
+    process::Process,
     whereabouts::{directory, is_word},
 };
 use crate::{attribution, model::container::Runtime};
@@ -86,20 +87,19 @@ pub(super) fn above(host: &Host, pid: u32) -> impl Iterator<Item = Teller> + '_ 
 
 /// The process itself, where it is an OCI runtime at work or watches over a container.
 pub(super) fn of_process(host: &Host, pid: u32) -> Option<Teller> {
-    let process = pid.to_string();
-    let mut line = Vec::new();
-    let file = File::open(host.process(&process, "cmdline")).ok()?;
-    file.take(COMMAND_LINE_LIMIT_BYTES).read_to_end(&mut line).ok()?;
+    let file = Process::open(host, pid).ok()?.file("cmdline").ok()?;
+    let line = aside::read(file, COMMAND_LINE_LIMIT_BYTES)?;
     let line = String::from_utf8_lossy(&line);
     let args: Vec<&str> = line.split_terminator('\0').collect();
     of_args(host, pid, &args)
 }
 
 fn of_args(host: &Host, pid: u32, args: &[&str]) -> Option<Teller> {
-    let process = pid.to_string();
-    let cwd = || fs::read_link(host.process(&process, "cwd")).ok();
-    let told = of_command(args, cwd)?;
-    let uid = fs::metadata(host.process(&process, "")).ok().map(|process| process.uid());
+    let process = Process::open(host, pid).ok();
+    let told = of_command(args, || process.as_ref()?.link("cwd"))?;
+    let uid = fs::metadata(host.process(&pid.to_string(), "")).ok().map(|process| process.uid());
+    // Of a number that was given away meanwhile nothing is known.
+    let uid = uid.filter(|_| process.is_some_and(|process| process.is_there()));
     Some(Teller { pid, uid, told })
 }
 

@@ -96,15 +96,17 @@ pub fn of_cgroup(host: &Host, cgroup: Cgroup<'_>) -> (Proof, Option<Whereabouts>
     let maker = cgroup.maker.and_then(|maker| teller::of_maker(host, maker));
     let watching = cgroup.member.into_iter().flat_map(|pid| teller::above(host, pid));
     for teller in maker.iter().cloned().chain(watching) {
-        let view = view_of(host, teller.pid);
+        let view = view_beside(host, teller.pid, cgroup.neighbour);
         let files = view.as_ref().unwrap_or(host);
         let told = teller.bundles(cgroup.path).into_iter().find(|directory| is_of(files, directory, cgroup));
         if let Some(directory) = told {
             return judge(host, cgroup, directory, view, Some(&teller));
         }
     }
-    let seen_by = cgroup.maker.map(|maker| maker.pid).or(cgroup.neighbour);
-    let view = seen_by.and_then(|pid| view_of(host, pid));
+    let view = match cgroup.maker {
+        Some(maker) => view_beside(host, maker.pid, cgroup.neighbour),
+        None => cgroup.neighbour.and_then(|pid| view_of(host, pid).ok().flatten()),
+    };
     if view.is_none() && cgroup.question.within.is_some() {
         // What a container keeps is not on the host.
         return (Proof::Nothing, None);
@@ -144,7 +146,8 @@ fn judge(
     let id = directory.id.clone();
     // One that was there before has time.
     let hold = if cgroup.maker.is_some() { Hold::of(files, &directory) } else { Hold::default() };
-    let (view, cgroup) = (view.map(Arc::new), cgroup.path.to_owned());
+    // Whoever looks closer does so on a thread of its own.
+    let (view, cgroup) = (view.map(|view| Arc::new(view.patiently())), cgroup.path.to_owned());
     let found = Whereabouts { id: id.clone(), bundle: Some(directory), view, cgroup, hold };
     (Proof::Container(id), Some(found))
 }
@@ -205,13 +208,24 @@ fn is_on(host: &Host, id: &ContainerId) -> bool {
     id.is_random() && (host.bundles.find(host, id).is_some() || docker::read(host, id, None).is_ok())
 }
 
+/// A process that has ended.
+struct Gone;
+
 /// The files as the process sees them; `None` where that is as the host does.
-fn view_of(host: &Host, pid: u32) -> Option<Host> {
+fn view_of(host: &Host, pid: u32) -> Result<Option<Host>, Gone> {
     let namespace = |process: &str| fs::metadata(host.process(process, "ns/mnt")).ok().map(|of| of.ino());
-    let own = namespace(&pid.to_string())?;
+    let own = namespace(&pid.to_string()).ok_or(Gone)?;
     // Not every gomon may look at PID 1.
-    let hosts = namespace("1").or_else(|| namespace("self"))?;
-    if hosts == own { None } else { host.seen_from(pid) }
+    let hosts = namespace("1").or_else(|| namespace("self"));
+    if hosts.is_none_or(|hosts| hosts == own) {
+        return Ok(None);
+    }
+    host.seen_from(pid, own).map(Some).ok_or(Gone)
+}
+
+/// The same; of one that is gone already as the container around it does, in which it most likely was.
+fn view_beside(host: &Host, pid: u32, neighbour: Option<u32>) -> Option<Host> {
+    view_of(host, pid).or_else(|Gone| neighbour.map_or(Ok(None), |pid| view_of(host, pid))).ok().flatten()
 }
 
 /// As `Whereabouts` of a bundle that some process named.

@@ -7,7 +7,7 @@ use monitor_common::{
     probe::{Probe, Tally},
 };
 
-use super::Observer;
+use super::{Inspected, Observer};
 use crate::kernel::{
     counters,
     load::HookState,
@@ -23,8 +23,13 @@ impl Observer {
     }
 
     /// Inspections that ended since the last call.
-    pub fn take_inspected(&mut self) -> Vec<(bool, Duration)> {
+    pub fn take_inspected(&mut self) -> Vec<(Inspected, Duration)> {
         std::mem::take(&mut self.inspected)
+    }
+
+    /// Inspections that have not come back in time.
+    pub fn stuck(&self) -> usize {
+        self.inspections.stuck()
     }
 
     /// Inspections that broke off or found no place, since the start.

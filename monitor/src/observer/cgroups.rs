@@ -85,7 +85,8 @@ impl Observer {
         self.queue.push_back(Observation::Vanished { run, at });
     }
 
-    /// Whose the cgroup is by the files and processes beside it. The process that made it is known at its birth.
+    /// Whose the cgroup is by the files and processes beside it. The process that made it is known at its birth. All events
+    /// wait meanwhile: nothing is asked that may not answer.
     fn look(
         &self,
         path: &str,
@@ -100,7 +101,7 @@ impl Observer {
             member: maker.is_none().then(|| first_of(path)).flatten(),
             neighbour: question.within.as_ref().and_then(|run| first_of(self.attribution.path(run)?)),
         };
-        inspect::of_cgroup(self.inspections.host(), cgroup)
+        inspect::of_cgroup(&self.prompt, cgroup)
     }
 
     /// `maker` is the process that has made the cgroup just now.

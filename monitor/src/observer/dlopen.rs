@@ -1,47 +1,63 @@
 //! Sees to it that failing calls of dlopen(3) are seen of the containers whose programs make any. Decides nothing about them.
 
-use std::sync::Arc;
+use std::{fs::File, sync::Arc};
 
 use crate::{
-    inspect::{DlopenCalls, DlopenFunction},
+    inspect::{self, DlopenCalls, DlopenFunction, Host},
     kernel::uprobes::{Spot, Uprobes},
     model::{container::Run, fact::Known, time::BootNs},
 };
 
 /// Shared by all inspections: each sets the breakpoints of its container itself, as early as it knows where.
 #[derive(Debug, Clone)]
-pub(super) struct Dlopens(Arc<Result<Uprobes, String>>);
-
-impl Default for Dlopens {
-    fn default() -> Self {
-        Self::new(Err("not yet".to_owned()))
-    }
+pub(super) struct Dlopens {
+    uprobes: Arc<Result<Uprobes, String>>,
+    host: Arc<Host>,
 }
 
 impl Dlopens {
     /// The error says why no calls can be watched.
-    pub(super) fn new(uprobes: Result<Uprobes, String>) -> Self {
-        Self(Arc::new(uprobes))
+    pub(super) fn new(uprobes: Result<Uprobes, String>, host: Arc<Host>) -> Self {
+        Self { uprobes: Arc::new(uprobes), host }
+    }
+
+    /// Until they are attached.
+    pub(super) fn not_yet(host: Arc<Host>) -> Self {
+        Self::new(Err("not yet".to_owned()), host)
     }
 
     /// Failing calls of this run's program are seen from now on. Blocks for some milliseconds.
     pub(super) fn watch(&self, run: &Run, DlopenCalls { library, functions }: DlopenCalls) -> Known<bool> {
-        let watched = self.0.as_ref().as_ref().map_err(Clone::clone);
-        let watched = watched.and_then(|uprobes| uprobes.watch(run, &library, &spots(&functions)));
+        let watched = self.uprobes.as_ref().as_ref().map_err(Clone::clone);
+        let watched = watched.and_then(|uprobes| {
+            self.leaves_the_host_alone(&library)?;
+            uprobes.watch(run, &library, &spots(&functions))
+        });
         watched.map_or_else(Known::Unknown, |()| {
             tracing::debug!(container = run.container.short(), "its calls of dlopen are watched");
             Known::Is(true)
         })
     }
 
+    /// A container may have been given the host's own library: every program of the host would run into the breakpoints.
+    fn leaves_the_host_alone(&self, library: &File) -> Result<(), String> {
+        match inspect::is_hosts_own(&self.host, library) {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                Err("its C library is a file of the host's own, in which gomon sets nothing".to_owned())
+            }
+            Err(error) => Err(format!("its C library cannot be identified: {error}")),
+        }
+    }
+
     pub(super) fn gone(&self, run: &Run, at: BootNs) {
-        if let Ok(uprobes) = self.0.as_ref() {
+        if let Ok(uprobes) = self.uprobes.as_ref() {
             uprobes.gone(run, at);
         }
     }
 
     pub(super) fn forget(&self, now: BootNs) {
-        if let Ok(uprobes) = self.0.as_ref() {
+        if let Ok(uprobes) = self.uprobes.as_ref() {
             uprobes.forget(now);
         }
     }

@@ -1,4 +1,4 @@
-//! Runs inspections on blocking threads, a few at a time, each with a deadline.
+//! Runs inspections on blocking threads, a few at a time, each with a deadline. Waits for none that does not come back.
 
 use std::{
     path::PathBuf,
@@ -9,9 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::{JoinError, JoinHandle},
+    time::timeout,
+};
 
-use super::dlopen::Dlopens;
+use super::{dlopen::Dlopens, stuck::Stuck};
 use crate::{
     inspect::{self, Deadline, Host, WatchDlopen, Whereabouts},
     model::{
@@ -24,6 +28,10 @@ use crate::{
 const AT_ONCE: usize = 8;
 /// Time that one inspection may take.
 const BUDGET: Duration = Duration::from_secs(2);
+/// An inspection that is late by a step holds up no other any more, and counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// From then on nobody waits for it: what it was to tell is unknown.
+const GIVEN_UP: Duration = Duration::from_secs(10);
 /// Time for all sockets together.
 const SOCKET_TIME: Duration = Duration::from_secs(2);
 /// Inspections that may wait; beyond it the container's facts stay unknown.
@@ -48,8 +56,21 @@ pub(super) struct Learned {
     pub(super) run: Run,
     pub(super) facts: Vec<Fact>,
     pub(super) took: Duration,
+    pub(super) way: Way,
+}
+
+/// How something was learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Looked,
+    /// Nobody waits for the look any longer.
+    GivenUp,
+    /// gomon itself failed at it.
+    Failed,
+    /// The look came back when it was given up: only what it has set is of interest.
+    TooLate,
     /// A socket said so: it knows no more.
-    pub(super) from_socket: bool,
+    Socket,
 }
 
 /// All inspections under way.
@@ -61,6 +82,7 @@ pub(super) struct Inspections {
     waiting: Arc<Semaphore>,
     /// Those that broke off or found no place.
     failed: Arc<AtomicU64>,
+    stuck: Stuck,
     dlopens: Dlopens,
     sockets: Arc<[PathBuf]>,
     /// Runs whose names the sockets shall tell; one question serves all that wait.
@@ -75,13 +97,14 @@ impl Inspections {
     pub(super) fn new(host: Arc<Host>, sockets: Vec<PathBuf>) -> Self {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
         Self {
+            dlopens: Dlopens::not_yet(Arc::clone(&host)),
+            stuck: Stuck::default(),
             host,
             places: Arc::new(Semaphore::new(AT_ONCE)),
             sender,
             receiver,
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
             failed: Arc::default(),
-            dlopens: Dlopens::default(),
             sockets: sockets.into(),
             nameless: Arc::default(),
             asking: Arc::new(Semaphore::new(1)),
@@ -121,7 +144,7 @@ impl Inspections {
                 let identity = Identity { runtime, ..named.identity.clone() };
                 let facts = vec![Fact::Identity(identity)];
                 // The receiver is gone only when gomon ends.
-                drop(sender.send(Learned { run, facts, took: asked.elapsed(), from_socket: true }).await);
+                drop(sender.send(Learned { run, facts, took: asked.elapsed(), way: Way::Socket }).await);
             }
             drop(waiting);
         });
@@ -163,29 +186,26 @@ impl Inspections {
             at.let_go();
             return;
         };
-        let (host, places, sender) = (Arc::clone(&self.host), Arc::clone(&self.places), self.sender.clone());
-        let (dlopens, failed) = (self.dlopens.clone(), Arc::clone(&self.failed));
+        let places = Arc::clone(&self.places);
+        let inspection = Inspection {
+            run,
+            at,
+            kind,
+            host: Arc::clone(&self.host),
+            dlopens: self.dlopens.clone(),
+            stuck: self.stuck.clone(),
+            failed: Arc::clone(&self.failed),
+            sender: self.sender.clone(),
+        };
         tokio::spawn(async move {
             let Ok(place) = places.acquire_owned().await else { return };
-            let started = Instant::now();
-            let looked = tokio::task::spawn_blocking(move || {
-                let facts = look(&host, &at, &kind, &|calls| dlopens.watch(&run, calls));
-                (run, facts)
-            });
-            let looked = looked.await;
-            drop(place);
-            match looked {
-                // The receiver is gone only when gomon ends.
-                Ok((run, facts)) => drop(
-                    sender.send(Learned { run, facts, took: started.elapsed(), from_socket: false }).await,
-                ),
-                Err(error) => {
-                    failed.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(%error, "an inspection failed");
-                }
-            }
-            drop(waiting);
+            inspection.make(place, waiting).await;
         });
+    }
+
+    /// How many have not come back in time.
+    pub(super) fn stuck(&self) -> usize {
+        self.stuck.count()
     }
 
     /// Those that broke off, or found no place because too many waited.
@@ -206,6 +226,87 @@ impl Inspections {
     /// The same, if one has ended already.
     pub(super) fn next_now(&mut self) -> Option<Learned> {
         self.receiver.try_recv().ok()
+    }
+}
+
+/// One inspection.
+struct Inspection {
+    run: Run,
+    at: Arc<Whereabouts>,
+    kind: Kind,
+    host: Arc<Host>,
+    dlopens: Dlopens,
+    stuck: Stuck,
+    failed: Arc<AtomicU64>,
+    sender: mpsc::Sender<Learned>,
+}
+
+type Looking = JoinHandle<Vec<Fact>>;
+
+impl Inspection {
+    async fn make(self, place: OwnedSemaphorePermit, waiting: OwnedSemaphorePermit) {
+        let started = Instant::now();
+        if let Some(why) = self.refusal() {
+            self.at.let_go();
+            return self.tell(self.unanswered(&why), started, Way::GivenUp).await;
+        }
+        let mut looking = self.look();
+        let in_time = timeout(PATIENCE, &mut looking).await;
+        drop(place);
+        if let Ok(looked) = in_time {
+            return self.end(looked, started).await;
+        }
+        let stuck = self.stuck.enter(&self.run.container);
+        if let Ok(looked) = timeout(GIVEN_UP.saturating_sub(PATIENCE), &mut looking).await {
+            return self.end(looked, started).await;
+        }
+        let why = format!("the container's files did not answer within {} s", GIVEN_UP.as_secs());
+        tracing::warn!(container = self.run.container.short(), "{why}");
+        self.tell(self.unanswered(&why), started, Way::GivenUp).await;
+        drop(waiting);
+        drop(looking.await);
+        drop(stuck);
+        self.tell(Vec::new(), started, Way::TooLate).await;
+    }
+
+    /// Too much is stuck already. What procfs tells needs none of the container's files.
+    fn refusal(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Answer { want: Want::Processes | Want::Cpu, .. } => None,
+            Kind::Answer { want: Want::File(_) | Want::Pem(_) | Want::Linked(_), .. }
+            | Kind::Birth
+            | Kind::Live(_) => self.stuck.refusal(&self.run.container),
+        }
+    }
+
+    fn look(&self) -> Looking {
+        let (host, dlopens) = (Arc::clone(&self.host), self.dlopens.clone());
+        let (run, at, kind) = (self.run.clone(), Arc::clone(&self.at), self.kind.clone());
+        tokio::task::spawn_blocking(move || look(&host, &at, &kind, &|calls| dlopens.watch(&run, calls)))
+    }
+
+    async fn end(&self, looked: Result<Vec<Fact>, JoinError>, started: Instant) {
+        match looked {
+            Ok(facts) => self.tell(facts, started, Way::Looked).await,
+            Err(error) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%error, "an inspection failed");
+                self.tell(self.unanswered("gomon's look at it failed"), started, Way::Failed).await;
+            }
+        }
+    }
+
+    fn unanswered(&self, why: &str) -> Vec<Fact> {
+        match &self.kind {
+            Kind::Birth | Kind::Live(_) => inspect::unanswered(&self.at, why),
+            Kind::Answer { want, .. } => vec![inspect::unanswered_question(want, why)],
+        }
+    }
+
+    async fn tell(&self, facts: Vec<Fact>, started: Instant, way: Way) {
+        let learned = Learned { run: self.run.clone(), facts, took: started.elapsed(), way };
+        // The receiver is gone only when gomon ends.
+        drop(self.sender.send(learned).await);
     }
 }
 

@@ -68,3 +68,13 @@ pub struct Totals {
     /// Ends and victims that were told before.
     pub repeated: u64,
 }
+
+/// How an inspection of a container's files ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inspected {
+    Wholly,
+    /// Some facts could not be established.
+    Partly,
+    /// It did not come back in time, or was not begun because others had not.
+    GivenUp,
+}

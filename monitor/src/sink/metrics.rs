@@ -102,6 +102,7 @@ impl Metrics {
         }
         families.reload_success.with_label_values::<&str>(&[]);
         families.self_test_failures.with_label_values::<&str>(&[]);
+        families.inspections_stuck.with_label_values::<&str>(&[]).set(0);
         let containers = Containers::new(families.clone(), epoch, max_series);
         let metrics = Self { registry, families, containers, attached: BTreeSet::new() };
         metrics.tell_probes();
@@ -271,6 +272,12 @@ impl Metrics {
     /// The most series with container labels from now on. Those that exist stay until their containers are gone.
     pub fn set_max_series(&mut self, max_series: usize) {
         self.containers.set_max(max_series);
+    }
+
+    /// So many inspections have not come back in time.
+    pub fn set_stuck(&self, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.families.inspections_stuck.with_label_values::<&str>(&[]).set(count);
     }
 
     /// A handle to encode the metrics with, while this value goes on counting.

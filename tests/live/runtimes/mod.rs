@@ -5,7 +5,7 @@ mod cri;
 mod hostile;
 mod manifests;
 mod nested;
-mod oci;
+pub(crate) mod oci;
 mod podman;
 
 use std::path::PathBuf;

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::support::{Said, find, fixture, install, need_live_machine, said};
 
 /// The root file system of all containers of this file, made once: two probes and a shell.
-pub(super) fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     static ROOT: OnceLock<TempDir> = OnceLock::new();
     let root = ROOT.get_or_init(|| {
         need_live_machine();
@@ -35,19 +35,19 @@ pub(super) fn root() -> &'static Path {
 }
 
 /// A bundle that is gone with its value.
-pub(super) struct Bundle {
+pub(crate) struct Bundle {
     dir: PathBuf,
-    pub(super) id: String,
+    pub(crate) id: String,
     config: Value,
 }
 
 impl Bundle {
-    pub(super) fn new(id: &str, args: &[&str]) -> Self {
+    pub(crate) fn new(id: &str, args: &[&str]) -> Self {
         Self::at(tempfile::tempdir().unwrap().keep(), id, args)
     }
 
     /// In a directory that nobody else has.
-    pub(super) fn at(dir: PathBuf, id: &str, args: &[&str]) -> Self {
+    pub(crate) fn at(dir: PathBuf, id: &str, args: &[&str]) -> Self {
         fs::create_dir_all(&dir).unwrap();
         let namespaces = ["pid", "mount", "ipc", "uts"].map(|kind| json!({ "type": kind }));
         let capabilities = ["bounding", "effective", "permitted"];
@@ -85,12 +85,12 @@ impl Bundle {
         self.written()
     }
 
-    pub(super) fn with(mut self, change: impl FnOnce(&mut Value)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Value)) -> Self {
         change(&mut self.config);
         self.written()
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.dir
     }
 }
@@ -102,7 +102,7 @@ impl Drop for Bundle {
 }
 
 /// runc or crun with a root of its own. What it started ends with it.
-pub(super) struct Oci {
+pub(crate) struct Oci {
     tool: &'static str,
     root: Option<TempDir>,
     started: Mutex<Vec<String>>,
@@ -110,7 +110,7 @@ pub(super) struct Oci {
 
 impl Oci {
     /// `None` where it is not installed.
-    pub(super) fn new(tool: &'static str) -> Option<Self> {
+    pub(crate) fn new(tool: &'static str) -> Option<Self> {
         need_live_machine();
         find(tool)?;
         Some(Self { tool, root: tempfile::tempdir().ok(), started: Mutex::default() })
@@ -133,13 +133,13 @@ impl Oci {
     }
 
     /// Runs a container to its end.
-    pub(super) fn run(&self, bundle: &Bundle) -> Said {
+    pub(crate) fn run(&self, bundle: &Bundle) -> Said {
         self.started.lock().unwrap().push(bundle.id.clone());
         said(&mut self.command(&["run", "--bundle", bundle.path().to_str().unwrap(), &bundle.id]))
     }
 
     /// Starts a container in the background.
-    pub(super) fn start(&self, bundle: &Bundle) {
+    pub(crate) fn start(&self, bundle: &Bundle) {
         self.started.lock().unwrap().push(bundle.id.clone());
         let output = fs::File::create(bundle.path().join("output")).unwrap();
         let mut run =

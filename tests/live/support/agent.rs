@@ -82,10 +82,6 @@ impl Agent {
         self.running.signal(signal);
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.running.pid()
-    }
-
     /// Ends it without a word; what is left of its directory.
     pub(crate) fn kill(self) -> TempDir {
         self.signal(Signal::KILL);
@@ -95,6 +91,10 @@ impl Agent {
 
     pub(crate) fn socket(&self) -> PathBuf {
         self.dir.path().join(SOCKET)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.pid()
     }
 
     /// Tells it to stop; how it ended.

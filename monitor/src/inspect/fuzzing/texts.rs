@@ -7,7 +7,7 @@ use crate::{
     inspect::{
         environment, file, image, libc,
         living::{self, status},
-        loader, mounts, oci, pem, running, script, teller, trust, whereabouts,
+        loader, mounted, mounts, oci, pem, running, script, teller, trust, whereabouts,
     },
 };
 
@@ -53,9 +53,9 @@ pub(super) fn config(bytes: &[u8]) -> Told {
 pub(super) fn mountinfo(bytes: &[u8]) -> Told {
     let text = String::from_utf8_lossy(bytes);
     let mounts = mounts::of_process(&text);
-    let hanging = mounts::hanging_filesystem(&mounts, Path::new("/net/x"));
+    let numbered: Vec<_> = text.lines().filter_map(mounted::kind_in).collect();
     let at = (mounts.at(Path::new("/"), None), mounts.below(Path::new("/"), None));
-    Told::Value(format!("{hanging:?} {at:?} {mounts:?} {}", mounts::unescape(&text)))
+    Told::Value(format!("{numbered:?} {at:?} {mounts:?} {}", mounts::unescape(&text)))
 }
 
 pub(super) fn cpu_stat(bytes: &[u8]) -> Told {

@@ -1,20 +1,17 @@
 //! What procfs tells of one process, proc(5). Its name is its own choice: line feeds and backslashes are escaped by the kernel,
 //! everything else is as the process wrote it.
 
-use std::{
-    fs::File,
-    io::{BufRead, BufReader, Read},
-};
+use std::io::{BufRead, BufReader, Read};
 
-use super::super::host::Host;
+use super::super::{host::Host, process::Process};
 use crate::model::living::ProcessStatus;
 
 /// A process may be in 65,536 groups, all on one line.
 const LIMIT_BYTES: u64 = 1 << 20;
 
-/// The status of a process; `None` where it has ended.
-pub(super) fn read(host: &Host, pid: u32) -> Option<ProcessStatus> {
-    let file = File::open(host.process(&pid.to_string(), "status")).ok()?;
+/// The status of a process that is in this cgroup, in any where that is empty; `None` where it has ended.
+pub(super) fn read(host: &Host, cgroup: &str, pid: u32) -> Option<ProcessStatus> {
+    let file = Process::of_cgroup(host, pid, cgroup).ok()?.file("status").ok()?;
     parse(pid, BufReader::new(file.take(LIMIT_BYTES)))
 }
 

@@ -55,7 +55,7 @@ fn looked(processes: &[Process], tells_children: bool, pids: &[u32]) -> Known<Pr
     let files: Vec<_> = processes.iter().flat_map(|process| process.files(tells_children)).collect();
     let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let (_directory, host) = host_with(&files);
-    super::processes(&host, pids)
+    super::processes(&host, "", pids)
 }
 
 fn table(processes: &[Process], pids: &[u32]) -> ProcessTable {
@@ -124,7 +124,7 @@ fn what_has_ended_meanwhile_is_left_out() {
 fn a_status_that_lacks_something_is_none() {
     let whole = process(100, 1, "").status();
     let (_directory, host) = host_with(&[("proc/100/status", &whole)]);
-    assert!(matches!(super::processes(&host, &[100]), Known::Is(_)));
+    assert!(matches!(super::processes(&host, "", &[100]), Known::Is(_)));
     for line in whole.lines().filter(|line| {
         ["Name", "State", "PPid", "Uid", "Threads", "SigBlk", "SigIgn", "SigCgt"]
             .iter()
@@ -132,7 +132,7 @@ fn a_status_that_lacks_something_is_none() {
     }) {
         let without = whole.replace(line, "");
         let (_directory, host) = host_with(&[("proc/100/status", &without)]);
-        assert!(matches!(super::processes(&host, &[100]), Known::Unknown(_)), "without {line}");
+        assert!(matches!(super::processes(&host, "", &[100]), Known::Unknown(_)), "without {line}");
     }
 }
 
@@ -162,7 +162,7 @@ fn a_child_of_this_test_that_nobody_waits_for_is_a_zombie() {
     let own = std::process::id();
     let deadline = Instant::now() + Duration::from_secs(10);
     let (parent, zombie) = loop {
-        let Known::Is(table) = super::processes(&host, &[own]) else { panic!() };
+        let Known::Is(table) = super::processes(&host, "", &[own]) else { panic!() };
         let of = |pid| table.processes.iter().find(|process| process.pid == pid).cloned();
         if let Some(zombie) = of(child.id()) {
             break (of(own).unwrap(), zombie);

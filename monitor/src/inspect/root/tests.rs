@@ -169,7 +169,8 @@ fn an_empty_root_is_one_that_is_not_mounted() {
 #[test]
 fn the_hosts_own_root_is_never_taken_for_a_containers() {
     let host = Host::local().unwrap();
-    let error = source::of_process(&host, &Bundle::default(), std::process::id(), Deadline::never()).err();
+    let error =
+        source::of_process(&host, &Bundle::default(), (std::process::id(), ""), Deadline::never()).err();
     assert!(error.unwrap().to_string().contains("host's root"));
 }
 

@@ -43,6 +43,7 @@ impl Machine {
         fs::write(at.join("cmdline"), line.replace(' ', "\0") + "\0").unwrap();
         fs::write(at.join("status"), format!("Name:\tx\nPPid:\t{parent}\n")).unwrap();
         symlink(cwd, at.join("cwd")).unwrap();
+        symlink("/proc/self/mountinfo", at.join("mountinfo")).unwrap();
         symlink(self.dir.path().join(root.unwrap_or_default()), at.join("root")).unwrap();
         match root {
             None => fs::hard_link(self.dir.path().join("proc/1/ns/mnt"), at.join("ns/mnt")).unwrap(),
@@ -206,6 +207,15 @@ fn what_a_container_keeps_is_looked_for_in_the_container() {
         .process(42, 1, "/", "sh", None);
     assert_eq!(machine.look(&path, Some(40), None, true), is(ID, &format!("/{TASKS}/k8s.io/{ID}")));
     assert_eq!(machine.look("/docker/outer/web", Some(41), None, true), is("web", "/srv/web"));
+    // The runtime is gone; a process of the container around it still sees the same files.
+    let run = Run { container: ContainerId("outer".into()), cgroup: CgroupId(1) };
+    let question = Question { named: None, within: Some(run) };
+    let command = ["runc", "run", "--bundle", "/srv/web", "web"].map(str::to_owned);
+    let maker = Some(Maker { pid: 99, comm: "runc", command: &command });
+    let gone = |neighbour| {
+        machine.of(Cgroup { path: "/docker/outer/web", question: &question, maker, member: None, neighbour })
+    };
+    assert_eq!((gone(Some(40)), gone(None)), (is("web", "/srv/web"), nothing()));
     // The host's files say nothing about what is inside, and a process of the host has made no container.
     assert_eq!(machine.look(&path, Some(42), None, true), nothing());
     // The id is one of the host's.

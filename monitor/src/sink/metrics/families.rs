@@ -47,6 +47,7 @@ pub(super) struct Families {
     pub(super) self_test_failures: IntCounterVec,
     pub(super) reload_success: IntGaugeVec,
     pub(super) reload_last: GaugeVec,
+    pub(super) inspections_stuck: IntGaugeVec,
     pub(super) store: StoreFamilies,
 }
 
@@ -114,6 +115,7 @@ impl Families {
             self_test_failures: add.counter(&table::SELF_TEST_FAILURES)?,
             reload_success: add.gauge(&table::RELOAD_SUCCESS)?,
             reload_last: add.float_gauge(&table::RELOAD_LAST)?,
+            inspections_stuck: add.gauge(&table::INSPECTIONS_STUCK)?,
             store: StoreFamilies::register(&add)?,
         })
     }

@@ -102,6 +102,8 @@ metrics! {
         "Inspections of containers' files and configurations.";
     INSPECTION_SECONDS = "gomon_inspection_duration_seconds", Histogram, &[],
         "Time of one inspection.";
+    INSPECTIONS_STUCK = "gomon_inspections_stuck", Gauge, &[],
+        "Inspections that have not come back in time; beyond 32 no further files are looked at.";
 
     SELF_TEST_LAST = "gomon_self_test_last_success_timestamp_seconds", Gauge, &[],
         "Unix time at which a failing exec of gomon's own last came back from the kernel; 0 before the first. Twice a minute is the rule.";
@@ -205,6 +207,8 @@ labels! {
         Ok = "ok",
         /// Some facts could not be established.
         Partial = "partial",
+        /// It did not come back in time, or was not begun because too many others had not.
+        TimedOut = "timed_out",
         /// It broke off, or found no place because too many waited.
         Failed = "failed",
     } -> &'static str
