@@ -4,6 +4,8 @@
 mod firing;
 #[path = "docs/runtimes.rs"]
 mod runtimes;
+#[path = "docs/threats.rs"]
+mod threats;
 
 use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
@@ -74,4 +76,10 @@ fn rules_of_prometheus_their_page_and_the_test_that_each_fires_are_generated() {
     check("alerts.md", &alerts::page());
     check_file("deploy/prometheus/gomon.rules.yaml", &alerts::rules());
     check_file("deploy/prometheus/tests/findings.yaml", &firing::findings());
+}
+
+#[test]
+fn every_promise_of_the_threat_model_names_tests_that_exist() {
+    let faults = threats::faults(include_str!("../docs/threat-model.md"));
+    assert!(faults.is_empty(), "docs/threat-model.md:\n  {}", faults.join("\n  "));
 }
