@@ -66,7 +66,7 @@ pub enum Command {
     /// Diagnose a recording, on any machine
     Replay(ReplayArgs),
     /// Show what an agent has found and kept, also before its last restart
-    Incidents(IncidentsArgs),
+    Incidents(Box<IncidentsArgs>),
     /// Check whether gomon can see here, and what to do where it cannot
     Doctor(DoctorArgs),
     /// Show the manual of a failure pattern, or list all patterns

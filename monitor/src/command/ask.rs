@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, io, path::Path, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, StatusCode, client::conn::http1};
@@ -43,10 +43,11 @@ async fn exchange(stream: UnixStream, path: &str, max_bytes: usize) -> Result<An
 }
 
 /// The body of a successful answer.
+#[cfg(feature = "kernel")]
 pub(super) async fn get_ok(socket: &Path, path: &str, max_bytes: usize) -> Result<Bytes> {
     let Answer { status, body } = get(socket, path, max_bytes).await?;
     if !status.is_success() {
-        bail!("the agent answers {status}: {}", String::from_utf8_lossy(&body));
+        anyhow::bail!("the agent answers {status}: {}", String::from_utf8_lossy(&body));
     }
     Ok(body)
 }
