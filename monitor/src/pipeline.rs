@@ -22,8 +22,8 @@ use crate::{
     recording::Recorder,
     sink::{
         metrics::{Dropped, Inspected, SetAside, Unattributed},
+        outlet::{Outlet, Why},
         shared::Shared,
-        store,
     },
 };
 
@@ -45,7 +45,7 @@ pub struct Pipeline {
     engine: Engine,
     recorder: Option<Recorder<Box<dyn Write + Send>>>,
     shared: Option<Shared>,
-    store: Option<store::Handle>,
+    outlets: Vec<Box<dyn Outlet>>,
     /// What turns times since boot into UTC; the wall clock may be set.
     epoch: BootEpoch,
     /// Whether the observations themselves come out, too.
@@ -75,7 +75,7 @@ impl Pipeline {
             engine: Engine::new(),
             recorder: None,
             shared: None,
-            store: None,
+            outlets: Vec::new(),
             tells_observations: false,
             refreshed_at: BootNs(0),
             taken_at: BootNs(0),
@@ -112,10 +112,10 @@ impl Pipeline {
         self
     }
 
-    /// Keeps what is found.
+    /// Hands what is found to one more taker.
     #[must_use]
-    pub fn keeping(mut self, store: store::Handle) -> Self {
-        self.store = Some(store);
+    pub fn handing_to(mut self, outlet: Box<dyn Outlet>) -> Self {
+        self.outlets.push(outlet);
         self
     }
 
@@ -199,7 +199,7 @@ impl Pipeline {
                 shared.diagnosed(diagnosis, &identity);
             }
         }
-        self.keep(&observation, &step.changes);
+        self.hand_on(&observation, &step.changes);
         if self.tells_observations {
             out.push(Output::Observed(observation));
         }
@@ -207,31 +207,44 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Hands to the store what changed. A new diagnosis may be the cause of others, or their consequence, and a name may
-    /// come after the diagnosis: then all of the container's go along.
-    fn keep(&self, observation: &Observation, changes: &[Change]) {
-        let Some(store) = &self.store else { return };
+    /// Hands on what changed. A new diagnosis may be the cause of others, or their consequence, and a name may come after
+    /// the diagnosis: then all of the container's go along.
+    fn hand_on(&self, observation: &Observation, changes: &[Change]) {
+        if self.outlets.is_empty() {
+            return;
+        }
         if let Observation::Learned { run, fact, .. } = observation
             && matches!(**fact, Fact::Identity(_))
         {
-            self.keep_those(store, &run.container, |_| true);
+            self.hand_on_those(&run.container, |_| Some(Why::New));
         }
         for change in changes {
             let news = change.diagnosis();
-            let is_new = matches!(change, Change::New(_)) && news.severity > Severity::Info;
-            self.keep_those(store, &news.container, |one| {
-                let is_changed = one.pattern == news.pattern && one.subject == news.subject;
-                is_changed || is_new && one.severity > Severity::Info
+            let why = match change {
+                Change::New(_) => Why::New,
+                Change::Again(_) => Why::Again,
+                Change::Revised(_) => Why::Revised,
+            };
+            let touches_others = why == Why::New && news.severity > Severity::Info;
+            self.hand_on_those(&news.container, |one| {
+                if one.pattern == news.pattern && one.subject == news.subject {
+                    return Some(why);
+                }
+                (touches_others && one.severity > Severity::Info).then_some(Why::Revised)
             });
         }
     }
 
-    fn keep_those(&self, store: &store::Handle, id: &ContainerId, is_wanted: impl Fn(&Diagnosis) -> bool) {
+    fn hand_on_those(&self, id: &ContainerId, why: impl Fn(&Diagnosis) -> Option<Why>) {
         let Some(case) = self.engine.case(id) else { return };
         let Some(conclusion) = self.engine.conclude(id) else { return };
-        for diagnosis in conclusion.diagnoses.iter().filter(|one| is_wanted(one)) {
+        for diagnosis in &conclusion.diagnoses {
+            let Some(why) = why(diagnosis) else { continue };
             let (facts, cgroup) = (case.about(), case.run.cgroup);
-            store.keep(Sighting::new(&conclusion, diagnosis, facts, cgroup, self.epoch, VERSION));
+            let sighting = Sighting::new(&conclusion, diagnosis, facts, cgroup, self.epoch, VERSION);
+            for outlet in &self.outlets {
+                outlet.take(&sighting, why);
+            }
         }
     }
 
@@ -245,8 +258,8 @@ impl Pipeline {
         // What a process that is forgotten had dropped is no longer in the sum, and was told.
         let evidence_dropped = self.engine.evidence_dropped().max(self.told.evidence_dropped);
         shared.metrics(|metrics| {
-            if let Some(store) = &self.store {
-                metrics.set_store(store.tallies());
+            for outlet in &self.outlets {
+                outlet.tell(metrics);
             }
             for (probe, tally, total) in self.observer.tallies() {
                 metrics.set_bpf_events(probe, tally, total);

@@ -147,7 +147,7 @@ async fn serve(
     tracing::info!(%address, containers = observer.containers(), probes = observer.hooks().len() - off.len(), "gomon watches");
     let mut pipeline = Pipeline::new(observer).sharing(shared.clone());
     if let (Some(keeper), Some(store)) = (&keeper, &config.store) {
-        pipeline = pipeline.keeping(keeper.handle());
+        pipeline = pipeline.handing_to(Box::new(keeper.handle()));
         shared.set_store(store.path.clone());
     }
     let mut sight = Sight::new(off);

@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod metrics;
+pub mod outlet;
 pub mod seeing;
 pub mod shared;
 pub mod store;

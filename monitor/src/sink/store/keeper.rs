@@ -15,10 +15,16 @@ use std::{
 use jiff::Timestamp;
 
 use super::{Store, StoreError, causes};
-use crate::model::{
-    container::ContainerId,
-    incident::{Session, Sighting},
-    time::BootNs,
+use crate::{
+    model::{
+        container::ContainerId,
+        incident::{Session, Sighting},
+        time::BootNs,
+    },
+    sink::{
+        metrics::Metrics,
+        outlet::{Outlet, Why},
+    },
 };
 
 /// Incidents that wait to be written. Repeats of one wait as one, so that a crash loop takes one place.
@@ -117,6 +123,17 @@ impl Handle {
             incidents: inner.incidents.load(Relaxed),
             bytes: inner.bytes.load(Relaxed),
         }
+    }
+}
+
+impl Outlet for Handle {
+    /// However it came: the store knows what it has counted.
+    fn take(&self, sighting: &Sighting, _why: Why) {
+        self.keep(sighting.clone());
+    }
+
+    fn tell(&self, metrics: &Metrics) {
+        metrics.set_store(self.tallies());
     }
 }
 
