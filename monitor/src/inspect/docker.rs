@@ -14,6 +14,7 @@ use super::{
 use crate::model::{
     container::{ContainerId, Identity, Runtime},
     fact::{Mount, RuntimeState},
+    workload,
 };
 
 const CONFIG_LIMIT_BYTES: u64 = 4 << 20;
@@ -175,12 +176,15 @@ impl Container {
 /// The names of a Docker container: `name` as dockerd has it, and the pod of cri-dockerd's labels.
 pub(crate) fn identity(name: &str, image: &str, labels: Option<&HashMap<String, String>>) -> Identity {
     let label = |name: &str| labels.and_then(|labels| labels.get(name)).cloned();
+    let pod = label("io.kubernetes.pod.name").unwrap_or_default();
+    let workload = workload::of_pod(&pod, |name| labels?.get(name).map(String::as_str));
     Identity {
         name: label("io.kubernetes.container.name")
             .unwrap_or_else(|| name.trim_start_matches('/').to_owned()),
         image: image.to_owned(),
         namespace: label("io.kubernetes.pod.namespace").unwrap_or_default(),
-        pod: label("io.kubernetes.pod.name").unwrap_or_default(),
+        workload: workload.filter(|_| !pod.is_empty()).map(Box::new),
+        pod,
         pod_uid: label("io.kubernetes.pod.uid").unwrap_or_default(),
         runtime: Runtime::Docker,
     }

@@ -5,15 +5,20 @@ use std::{collections::HashMap, path::PathBuf};
 use serde::Deserialize;
 
 use super::{
-    bundle::BundleDirectory,
+    bundle::{BundleDirectory, is_plain},
     docker::{self, Container},
     host::Host,
-    oci::Bundle,
+    oci::{self, Bundle},
 };
-use crate::model::container::{ContainerId, Identity, Runtime};
+use crate::model::{
+    container::{ContainerId, Identity, Runtime},
+    workload,
+};
 
 /// containers/storage keeps all its containers in one file.
 const STORAGE_LIMIT_BYTES: u64 = 16 << 20;
+/// The annotation in which CRI-O keeps labels, JSON in a string.
+const LABELS: &str = "io.kubernetes.cri-o.Labels";
 
 /// The names of the container in `directory`; what nobody wrote down stays empty. `container` is what
 /// [`docker_container`] tells of it.
@@ -27,6 +32,11 @@ pub(super) fn identify(
         return container.map_or_else(|| unnamed(Runtime::Docker), Container::identity);
     }
     let mut identity = from_annotations(&bundle.annotations, directory.runtime);
+    if !identity.pod.is_empty() {
+        let labels = labels(host, directory, &bundle.annotations);
+        let label = |name: &str| labels.get(name).map(String::as_str);
+        identity.workload = workload::of_pod(&identity.pod, label).map(Box::new);
+    }
     if identity.runtime == Runtime::Podman
         && identity.name.is_empty()
         && let Some(stored) = stored(host, directory)
@@ -91,7 +101,23 @@ fn from_annotations(annotations: &HashMap<String, String>, runtime: Runtime) -> 
         pod: first(&["io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name"]),
         pod_uid: first(&["io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid"]),
         runtime,
+        workload: None,
     }
+}
+
+/// The labels of the pod. CRI-O alone writes any: to a container the names only, and all to the sandbox beside it.
+fn labels(
+    host: &Host,
+    directory: &BundleDirectory,
+    annotations: &HashMap<String, String>,
+) -> HashMap<String, String> {
+    let sandbox = annotations.get("io.kubernetes.cri-o.SandboxID").filter(|id| is_plain(id));
+    // <storage>/overlay-containers/<id>/userdata
+    let beside = sandbox.zip(directory.path.ancestors().nth(2));
+    let config = beside.and_then(|(id, storage)| oci::annotations(host, &storage.join(id).join("userdata")));
+    let of_sandbox = config.as_ref().and_then(|config| config.get(LABELS));
+    let written = of_sandbox.or_else(|| annotations.get(LABELS));
+    written.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
 }
 
 /// One entry of `containers.json` of containers/storage.
@@ -128,6 +154,7 @@ pub(super) fn find_stored(json: &[u8], id: &str) -> Option<Stored> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inspect::testing::host_with;
 
     fn identity(annotations: &[(&str, &str)], runtime: Runtime) -> Identity {
         let map = annotations.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -165,6 +192,30 @@ mod tests {
     fn a_bundle_of_containers_storage_without_cri_o_annotations_is_podmans() {
         assert_eq!(identity(&[], Runtime::CriO).runtime, Runtime::Podman);
         assert_eq!(identity(&[("io.container.manager", "libpod")], Runtime::CriO).runtime, Runtime::Podman);
+    }
+
+    #[test]
+    fn cri_o_writes_the_labels_of_a_pod_to_the_sandbox_beside_it() {
+        let storage = "run/containers/storage/overlay-containers";
+        let labels = r#"{"annotations":{"io.kubernetes.cri-o.Labels":"{\"pod-template-hash\":\"7d9f\"}"}}"#;
+        let (_directory, host) = host_with(&[(&format!("{storage}/5a/userdata/config.json"), labels)]);
+        let id = ContainerId("c0".into());
+        let directory =
+            BundleDirectory { id, path: format!("/{storage}/c0/userdata").into(), runtime: Runtime::CriO };
+        let workload = |sandbox: &str, pod: &str| {
+            let annotations = [
+                ("io.kubernetes.cri-o.SandboxID", sandbox),
+                ("io.kubernetes.pod.name", pod),
+                ("io.kubernetes.cri-o.Labels", "{}"),
+            ];
+            let annotations = annotations.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            let bundle = Bundle { annotations, ..Bundle::default() };
+            identify(&host, &directory, &bundle, None).workload.map(|workload| workload.to_string())
+        };
+        assert_eq!(workload("5a", "api-7d9f-x2k4z").as_deref(), Some("Deployment api"));
+        // Without the sandbox the name alone tells, or nothing does.
+        assert_eq!(workload("gone", "api-7d9f8c6b5f-x2k4z").as_deref(), Some("probably Deployment api"));
+        assert_eq!(workload("../c0", "api-7d9f-x2k4z"), None);
     }
 
     #[test]

@@ -89,6 +89,16 @@ pub(super) fn read(host: &Host, directory: &Path) -> Result<Bundle, OciError> {
     parse(&host.read(&path, LIMIT_BYTES)?, directory, path)
 }
 
+/// The annotations alone, of a bundle that is not a container's own.
+pub(super) fn annotations(host: &Host, directory: &Path) -> Option<HashMap<String, String>> {
+    #[derive(serde::Deserialize)]
+    struct Annotated {
+        annotations: HashMap<String, String>,
+    }
+    let bytes = host.read(&directory.join("config.json"), LIMIT_BYTES).ok()?;
+    serde_json::from_slice(&bytes).ok().map(|Annotated { annotations }| annotations)
+}
+
 pub(super) fn parse(bytes: &[u8], directory: &Path, path: PathBuf) -> Result<Bundle, OciError> {
     let spec: Spec = match serde_json::from_slice(bytes) {
         Ok(spec) => spec,

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use super::workload::Workload;
+
 /// The id of a cgroup in the one hierarchy that this host is keyed by: the inode number of its directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -109,5 +111,8 @@ pub struct Identity {
     pub namespace: String,
     pub pod: String,
     pub pod_uid: String,
+    /// What runs the pod, where that can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Box<Workload>>,
     pub runtime: Runtime,
 }

@@ -17,3 +17,4 @@ pub mod signal;
 pub mod syscall;
 pub mod text;
 pub mod time;
+pub mod workload;

@@ -166,7 +166,7 @@ impl Page<'_> {
     }
 
     fn target(&self, out: &mut String, conclusion: &Conclusion) -> fmt::Result {
-        let Identity { name, image, namespace, pod, pod_uid, runtime } = &conclusion.identity;
+        let Identity { name, image, namespace, pod, pod_uid, runtime, workload } = &conclusion.identity;
         let id = match self.width {
             Width::Columns => conclusion.container.short(),
             Width::Wide => &conclusion.container.0,
@@ -177,6 +177,9 @@ impl Page<'_> {
             write!(out, "  {}/{}", inert(namespace), inert(pod))?;
             if self.width == Width::Wide && !pod_uid.is_empty() {
                 write!(out, " ({})", inert(pod_uid))?;
+            }
+            if let Some(workload) = workload.as_deref().filter(|_| self.width == Width::Wide) {
+                write!(out, "  {}", inert(&workload.to_string()))?;
             }
         }
         if !image.is_empty() {
@@ -331,6 +334,14 @@ Watched 2023-11-14T22:13:21.000Z for 1 min 1 s, from before its first process, n
         conclusion.identity.image = "x\u{1b}[31m".to_owned();
         assert!(!plain(&conclusion).contains('\u{1b}'));
         assert!(text(&conclusion, EPOCH, Width::Wide, &Theme::coloured()).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn what_runs_the_pod_shows_in_wide_and_how_sure_that_is() {
+        let conclusion = samples::finding();
+        let wide = text(&conclusion, EPOCH, Width::Wide, &Theme::plain());
+        assert!(wide.starts_with("api  shop/api-7d9f  probably Deployment api  registry"), "{wide}");
+        assert!(!plain(&conclusion).contains("Deployment"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::model::{
     diagnosis::{Blindness, Conclusion, Coverage, Diagnosis, Ending, Evidence},
     text::inert,
     time::{BootEpoch, BootNs},
+    workload::Workload,
 };
 
 /// The version of the schema that every document names.
@@ -81,11 +82,20 @@ struct Target<'a> {
     namespace: Cow<'a, str>,
     pod: Cow<'a, str>,
     runtime: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workload: Option<WorkloadItem<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct WorkloadItem<'a> {
+    kind: &'static str,
+    name: Cow<'a, str>,
+    confidence: &'static str,
 }
 
 impl<'a> Target<'a> {
     fn new(container: &'a ContainerId, identity: &'a Identity) -> Self {
-        let Identity { name, image, namespace, pod, pod_uid: _, runtime } = identity;
+        let Identity { name, image, namespace, pod, pod_uid: _, runtime, workload } = identity;
         Self {
             container_id: inert(&container.0),
             name: inert(name),
@@ -93,6 +103,11 @@ impl<'a> Target<'a> {
             namespace: inert(namespace),
             pod: inert(pod),
             runtime: runtime.name(),
+            workload: workload.as_deref().map(|Workload { kind, name, confidence }| WorkloadItem {
+                kind: kind.name(),
+                name: inert(name),
+                confidence: confidence.name(),
+            }),
         }
     }
 }

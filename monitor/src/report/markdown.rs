@@ -68,6 +68,9 @@ fn write_page(out: &mut String, conclusion: &Conclusion, epoch: BootEpoch) -> fm
             writeln!(out, "- {label}: {}", code(value))?;
         }
     }
+    if let Some(workload) = &identity.workload {
+        writeln!(out, "- Workload: {}", code(&workload.to_string()))?;
+    }
     for diagnosis in &conclusion.diagnoses {
         write_diagnosis(out, diagnosis, &conclusion.coverage, epoch)?;
     }

@@ -7,6 +7,7 @@ use crate::model::{
         Verdict,
     },
     time::{BootEpoch, BootNs, MS},
+    workload::{Kind, Workload},
 };
 
 /// 2023-11-14T22:13:20Z.
@@ -20,6 +21,11 @@ pub(crate) fn identity() -> Identity {
         pod: "api-7d9f".to_owned(),
         pod_uid: String::new(),
         runtime: Runtime::Containerd,
+        workload: Some(Box::new(Workload {
+            kind: Kind::Deployment,
+            name: "api".to_owned(),
+            confidence: Confidence::Medium,
+        })),
     }
 }
 

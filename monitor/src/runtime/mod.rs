@@ -51,7 +51,7 @@ impl Listed {
     /// `NAMESPACE/POD/CONTAINER`, the name, or the short id; inert.
     #[must_use]
     pub fn label(&self) -> String {
-        let Identity { name, namespace, pod, image: _, pod_uid: _, runtime: _ } = &self.identity;
+        let Identity { name, namespace, pod, image: _, pod_uid: _, runtime: _, workload: _ } = &self.identity;
         let label = match (pod.is_empty(), name.is_empty()) {
             (false, false) => format!("{namespace}/{pod}/{name}"),
             (false, true) => format!("{namespace}/{pod}"),
@@ -113,7 +113,7 @@ pub fn merge(files: Vec<Listed>, sockets: Vec<Listed>) -> Vec<Listed> {
 /// Fills what is empty. `running` and `pid` come from the files alone.
 fn complete(known: &mut Listed, other: Listed) {
     let Listed { id: _, identity, state, running: _, pid: _ } = other;
-    let Identity { name, image, namespace, pod, pod_uid, runtime: _ } = identity;
+    let Identity { name, image, namespace, pod, pod_uid, runtime: _, workload } = identity;
     let mine = &mut known.identity;
     for (empty, value) in [
         (&mut mine.name, name),
@@ -125,6 +125,9 @@ fn complete(known: &mut Listed, other: Listed) {
         if empty.is_empty() {
             *empty = value;
         }
+    }
+    if mine.workload.is_none() {
+        mine.workload = workload;
     }
     if known.state.is_none() {
         known.state = state;

@@ -12,6 +12,7 @@ use crate::{
         incident::{Facts, Incident, Told},
         text::inert,
         time::BootNs,
+        workload::Workload,
     },
     report::json::SCHEMA_VERSION,
 };
@@ -95,6 +96,7 @@ struct Target {
     namespace: String,
     pod: String,
     runtime: Runtime,
+    workload: Option<Box<Workload>>,
 }
 
 #[derive(Deserialize)]
@@ -132,7 +134,7 @@ fn since_1970(time: Timestamp) -> BootNs {
 
 impl Item {
     fn into_incident(self) -> Incident {
-        let Target { container_id, name, image, namespace, pod, runtime } = self.target;
+        let Target { container_id, name, image, namespace, pod, runtime, workload } = self.target;
         let CoverageItem { from, to, attached_before_start, events_lost, blind } = self.coverage;
         let evidence = |all: Vec<EvidenceItem>| all.into_iter().map(EvidenceItem::into_evidence).collect();
         let diagnosis = Diagnosis {
@@ -158,7 +160,7 @@ impl Item {
         };
         let told = Told {
             diagnosis,
-            identity: Identity { name, image, namespace, pod, pod_uid: String::new(), runtime },
+            identity: Identity { name, image, namespace, pod, pod_uid: String::new(), runtime, workload },
             facts: self.facts,
             ending: self.exit.map(|Exit { time, code, meaning }| Ending {
                 at: time.map(since_1970),

@@ -15,6 +15,7 @@ fn listed(id: &str, runtime: Runtime, names: &str, running: bool) -> Listed {
         namespace: namespace.to_owned(),
         pod: pod.to_owned(),
         pod_uid: String::new(),
+        workload: None,
         runtime,
     };
     Listed { identity, running, ..Listed::unnamed(ContainerId(id.into())) }

@@ -269,7 +269,7 @@ impl Containers {
 
     /// Takes over a container's names. One that had others hands its series over, unless it shares them.
     fn named(&mut self, id: &ContainerId, identity: &Identity, at: BootNs) {
-        let Identity { name, image, namespace, pod, pod_uid: _, runtime } = identity;
+        let Identity { name, image, namespace, pod, pod_uid: _, runtime, workload: _ } = identity;
         let Some(container) = self.container(id, at) else { return };
         container.about.image = label(image);
         container.about.runtime = runtime.name();
