@@ -2,6 +2,8 @@
 
 #[path = "cli/incidents.rs"]
 mod incidents;
+#[path = "cli/report.rs"]
+mod report;
 
 use std::{
     io::Read,

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod incidents;
 pub mod parse;
+pub mod report;
 pub mod target;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -11,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use args::{AgentArgs, DiagnoseArgs, EventsArgs, RecordArgs};
 use args::{CompletionsArgs, DoctorArgs, ExplainArgs, ReplayArgs, VersionArgs};
 use incidents::IncidentsArgs;
+use report::PostmortemArgs;
 
 /// Names why a Go container fails, from what the kernel saw and what the container's files say.
 #[derive(Debug, Parser)]
@@ -67,6 +69,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Show what an agent has found and kept, also before its last restart
     Incidents(Box<IncidentsArgs>),
+    /// Write a postmortem of what an agent has kept: Markdown, JSON or one HTML page
+    Report(Box<PostmortemArgs>),
     /// Check whether gomon can see here, and what to do where it cannot
     Doctor(DoctorArgs),
     /// Show the manual of a failure pattern, or list all patterns

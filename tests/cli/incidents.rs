@@ -49,7 +49,7 @@ fn sighting(name: &str, pattern: &str, severity: Severity) -> Sighting {
 }
 
 /// A store with an error, a warning and a remark, each of a container of its own.
-fn store(path: &Path) -> Store {
+pub(crate) fn store(path: &Path) -> Store {
     let session = Session { boot: "one".to_owned(), started: BootNs(0) };
     let mut store = Store::open(path, &session).unwrap();
     let all = [

@@ -40,9 +40,9 @@ pub struct SourceArgs {
     pub socket: Option<PathBuf>,
 }
 
-/// `gomon incidents list`.
+/// Which of them.
 #[derive(Debug, Clone, Args)]
-pub struct ListArgs {
+pub struct FilterArgs {
     #[command(flatten)]
     pub selection: Selection,
     /// Incidents that were seen since then: 10m, or a time such as 2026-03-01T09:30:00Z
@@ -63,6 +63,13 @@ pub struct ListArgs {
     /// Show so many at most
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub limit: u32,
+}
+
+/// `gomon incidents list`.
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub filter: FilterArgs,
     /// Exit with 1 for an incident of this severity or above
     #[arg(long, value_name = "SEVERITY", value_parser = severity())]
     pub fail_on: Option<Severity>,
@@ -107,11 +114,11 @@ mod tests {
         let bare =
             parse("-n shop -p api-7d9f -c api --since 1d --until 1h --pattern oom-kill -o wide").unwrap();
         assert!(bare.command.is_none());
-        assert_eq!(bare.list.selection.pod.as_deref(), Some("api-7d9f"));
+        assert_eq!(bare.list.filter.selection.pod.as_deref(), Some("api-7d9f"));
         let Some(IncidentsCommand::List(list)) = parse("list -A --limit 5 -o jsonl").unwrap().command else {
             panic!("list is a command");
         };
-        assert_eq!((list.all, list.limit, list.output), (true, 5, Format::Jsonl));
+        assert_eq!((list.filter.all, list.filter.limit, list.output), (true, 5, Format::Jsonl));
         assert!(matches!(parse("show 0a1b --store /a.db").unwrap().command, Some(IncidentsCommand::Show(_))));
     }
 

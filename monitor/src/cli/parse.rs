@@ -52,3 +52,10 @@ pub enum AnswerFormat {
     Columns,
     Json,
 }
+
+/// The form of a postmortem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PostmortemFormat {
+    Markdown,
+    Json,
+}

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     cli::{
         args::Selection,
-        incidents::{IncidentsArgs, IncidentsCommand, ListArgs, ShowArgs, SourceArgs},
+        incidents::{FilterArgs, IncidentsArgs, IncidentsCommand, ListArgs, ShowArgs, SourceArgs},
     },
     config::{DEFAULT_SOCKET, store::DEFAULT_STORE},
     model::{diagnosis::Severity, incident::Incident, text::inert},
@@ -39,12 +39,7 @@ pub(super) fn run(args: &IncidentsArgs, output: Output) -> Result<Exit, Failure>
 }
 
 fn run_list(args: &ListArgs, output: Output) -> Result<Exit, Failure> {
-    let query = query(args)?;
-    let listing = match source(&args.source) {
-        From::File(path) => read(path, |reader| reader.list(&query))?,
-        From::Agent(socket) => ask_list(socket, &query)?,
-    };
-    let Listing { total, incidents } = listing;
+    let Listing { total, incidents } = outlines(&args.source, &query(&args.filter)?)?;
     let text = list(&incidents, total, args.output, &output.theme()).or_exit(Exit::Usage)?;
     output.print(&text).or_exit(Exit::Usage)?;
     let fails = |severity: Severity| incidents.iter().any(|one| one.told.diagnosis.severity >= severity);
@@ -52,22 +47,38 @@ fn run_list(args: &ListArgs, output: Output) -> Result<Exit, Failure> {
 }
 
 fn run_show(args: &ShowArgs, output: Output) -> Result<Exit, Failure> {
-    let found = match source(&args.source) {
-        From::File(path) => read(path, |reader| reader.find(&args.id))?,
-        From::Agent(socket) => ask_one(socket, &args.id)?,
-    };
-    let incident = match found.as_slice() {
-        [incident] => incident,
-        [] => {
-            let id = inert(&args.id);
-            let error = anyhow!("there is no incident \"{id}\"; `gomon incidents -A` lists them");
-            return Err(Failure::new(Exit::NotFound, error));
-        }
-        several => return Err(ambiguous(&args.id, several)),
-    };
-    let text = show(incident, args.output, &output.theme()).or_exit(Exit::Usage)?;
+    let incident = whole(&args.source, &args.id)?;
+    let text = show(&incident, args.output, &output.theme()).or_exit(Exit::Usage)?;
     output.print(&text).or_exit(Exit::Usage)?;
     Ok(Exit::Nothing)
+}
+
+/// The incidents that fit, without their timelines.
+pub(super) fn outlines(args: &SourceArgs, query: &Query) -> Result<Listing, Failure> {
+    match source(args) {
+        From::File(path) => read(path, |reader| reader.list(query)),
+        From::Agent(socket) => ask_list(socket, query),
+    }
+}
+
+/// The one incident with this id, with its timeline.
+pub(super) fn whole(args: &SourceArgs, id: &str) -> Result<Incident, Failure> {
+    let mut found = match source(args) {
+        From::File(path) => read(path, |reader| reader.find(id))?,
+        From::Agent(socket) => ask_one(socket, id)?,
+    };
+    match (found.pop(), found.as_slice()) {
+        (Some(incident), []) => Ok(incident),
+        (None, _) => {
+            let id = inert(id);
+            let error = anyhow!("there is no incident \"{id}\"; `gomon incidents -A` lists them");
+            Err(Failure::new(Exit::NotFound, error))
+        }
+        (Some(last), _) => {
+            found.push(last);
+            Err(ambiguous(id, &found))
+        }
+    }
 }
 
 fn ambiguous(id: &str, several: &[Incident]) -> Failure {
@@ -88,7 +99,7 @@ fn source(args: &SourceArgs) -> From<'_> {
     }
 }
 
-fn query(args: &ListArgs) -> Result<Query, Failure> {
+pub(super) fn query(args: &FilterArgs) -> Result<Query, Failure> {
     if let Some(id) = &args.pattern
         && patterns::find(id).is_none()
     {

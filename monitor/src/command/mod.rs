@@ -22,6 +22,7 @@ mod record;
 #[cfg(feature = "kernel")]
 mod remembered;
 mod replay;
+mod report;
 pub mod settings;
 pub mod version;
 
@@ -59,6 +60,7 @@ fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
         Command::Record(args) => record::run(args, cli.global),
         Command::Replay(args) => replay::run(args, output),
         Command::Incidents(args) => incidents::run(args, output),
+        Command::Report(args) => report::run(args, output),
         Command::Doctor(args) => doctor::run(args, output),
         Command::Explain(args) => explain::run(args, output),
         Command::Completions(args) => completions::run(*args, output),

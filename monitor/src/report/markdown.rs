@@ -50,6 +50,13 @@ pub(super) fn prose(text: &str) -> String {
     out
 }
 
+/// `text` as a block of code: its fence is longer than any run of backticks inside.
+#[must_use]
+pub(super) fn fenced(text: &str) -> String {
+    let fence = "`".repeat(longest_run(text).max(2) + 1);
+    format!("{fence}text\n{}\n{fence}", text.trim_end())
+}
+
 fn longest_run(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }
@@ -106,8 +113,7 @@ fn write_diagnosis(
             at.zip(origin).map_or_else(String::new, |(at, origin)| format!("+{}", human(at.since(origin))));
         writeln!(out, "| {time} | {since} | {} | {} |", source.name(), prose(fact))?;
     }
-    let fence = "`".repeat(longest_run(&diagnosis.remedy).max(2) + 1);
-    writeln!(out, "\nRemedy:\n\n{fence}text\n{}\n{fence}", diagnosis.remedy.trim_end())
+    writeln!(out, "\nRemedy:\n\n{}", fenced(&diagnosis.remedy))
 }
 
 fn write_coverage(out: &mut String, coverage: &Coverage, epoch: BootEpoch) -> fmt::Result {

@@ -8,6 +8,7 @@ pub mod format;
 pub mod incidents;
 pub mod json;
 pub mod markdown;
+pub mod postmortem;
 pub mod theme;
 
 #[cfg(test)]
