@@ -91,7 +91,7 @@ pub struct AgentArgs {
     /// Give up what is no longer needed once it watches; false is for debugging [default: true]
     #[arg(long, value_name = "BOOL", env = "GOMON_CONFINE")]
     pub confine: Option<bool>,
-    /// Form of the log on stderr [default: text]
+    /// Form of the log: text goes to stderr, json to stdout [default: text]
     #[arg(long, value_name = "FORMAT", env = "GOMON_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
     /// Log this level and above [default: info]

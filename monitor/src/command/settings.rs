@@ -48,7 +48,7 @@ impl Log {
     }
 }
 
-/// Sends the log to standard error. Call it once.
+/// Sends the log as text to standard error, as JSON to standard output, where a container's log is expected. Call it once.
 pub fn log(format: LogFormat, level: LogLevel, color: Color) -> Log {
     let ansi = match color {
         Color::Always => true,
@@ -64,7 +64,7 @@ pub fn log(format: LogFormat, level: LogLevel, color: Color) -> Log {
     let (as_json, json) = reload::Layer::new(of(LogFormat::Json, format, level));
     let registry = tracing_subscriber::registry()
         .with(lines::layer(LogFormat::Text, ansi, io::stderr).with_filter(as_text))
-        .with(lines::layer(LogFormat::Json, ansi, io::stderr).with_filter(as_json));
+        .with(lines::layer(LogFormat::Json, ansi, io::stdout).with_filter(as_json));
     // A second call would find a log already set up, and leave it.
     let _ = registry.try_init();
     Log(Box::new(move |format, level| {

@@ -1,27 +1,23 @@
 //! The agent in a container with exactly the capabilities and mounts of the manifests sees and names a failing neighbour.
 
+#[path = "manifests/image.rs"]
+mod image;
 #[path = "manifests/manifest.rs"]
 mod manifest;
+#[path = "manifests/pod.rs"]
+mod pod;
 
-use std::{
-    fs,
-    io::{Read, Write},
-    os::unix::net::UnixStream,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::PathBuf, process::Command};
 
-use serde_json::Value;
 use tempfile::TempDir;
 
-use super::oci::{Bundle, Oci};
-use crate::support::{Container, Said, said, skip, unique, wait_for};
+use crate::support::{Container, said, skip, wait_for};
 use manifest::Manifest;
+use pod::Pod;
 
 const GOMON: &str = env!("CARGO_BIN_EXE_gomon");
 
-/// The program under test with the libraries that it is linked against here. That of the real image needs none, which
-/// `cargo xtask image` checks.
+/// The program under test with the libraries that it is linked against here. That of the image needs none.
 fn root() -> TempDir {
     let root = tempfile::tempdir().unwrap();
     let listed = said(Command::new("ldd").arg(GOMON)).out;
@@ -36,84 +32,9 @@ fn root() -> TempDir {
     root
 }
 
-/// The agent as a profile runs it. It has a network of its own, so it is asked through its unix socket.
-struct Pod {
-    runc: Oci,
-    bundle: Bundle,
-    run: TempDir,
-    _root: TempDir,
-}
-
-impl Pod {
-    /// `None` where there is no runc. Not Docker: before version 25 it knows no `CAP_BPF`.
-    fn start(manifest: &Manifest) -> Option<Self> {
-        let runc = Oci::new("runc")?;
-        let (run, root) = (tempfile::tempdir().unwrap(), root());
-        for name in ["config", "run", "state"] {
-            fs::create_dir(run.path().join(name)).unwrap();
-        }
-        fs::write(run.path().join("config/gomon.yaml"), Manifest::configuration()).unwrap();
-        let places = ["config", "run", "state"].map(|name| (name, run.path().join(name)));
-        let bundle = Bundle::new(&unique("agent"), &[]).with(|config| {
-            config["root"]["path"] = root.path().to_str().unwrap().into();
-            manifest.apply(config, &places);
-        });
-        let pod = Self { runc, bundle, run, _root: root };
-        pod.runc.start(&pod.bundle);
-        wait_for("the agent of the manifest to be ready", || {
-            assert!(
-                Path::new("/proc").join(pod.pid().to_string()).exists(),
-                "the agent ended: {}",
-                pod.log()
-            );
-            (pod.get("/readyz")?.0 == 200).then_some(())
-        });
-        Some(pod)
-    }
-
-    fn pid(&self) -> u32 {
-        self.runc.pid(&self.bundle.id)
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.bundle.path().join("output")).unwrap_or_default()
-    }
-
-    fn get(&self, path: &str) -> Option<(u16, String)> {
-        let mut stream = UnixStream::connect(self.run.path().join("run/gomon.sock")).ok()?;
-        stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: gomon\r\n\r\n").as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        Some((head.split_whitespace().nth(1)?.parse().ok()?, body.to_owned()))
-    }
-
-    /// What is said of the container with this id: patterns and the container's name.
-    fn told(&self, id: &str) -> Vec<(String, String)> {
-        let Some((200, body)) = self.get(&format!("/api/v1/diagnoses?container={id}")) else {
-            return Vec::new();
-        };
-        let answer: Value = serde_json::from_str(&body).unwrap();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let all = answer["diagnoses"].as_array().cloned().unwrap_or_default();
-        all.iter().map(|one| (text(&one["pattern"]), text(&one["target"]["name"]))).collect()
-    }
-
-    /// The capabilities that it may ever have, as the kernel counts them.
-    fn capabilities(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:")).unwrap();
-        u64::from_str_radix(bounding.trim(), 16).unwrap()
-    }
-
-    fn told_to_stop(&self) -> Said {
-        self.runc.kill(&self.bundle.id, "TERM")
-    }
-}
-
-fn names_a_failing_neighbour(profile: &str) {
+fn names_a_failing_neighbour(profile: &str, root: TempDir) {
     let manifest = Manifest::read(profile);
-    let Some(pod) = Pod::start(&manifest) else { return skip(profile, "runc is not installed") };
+    let Some(pod) = Pod::start(&manifest, root) else { return skip(profile, "runc is not installed") };
     let granted = manifest.capabilities().iter().fold(0, |mask, name| mask | 1 << manifest::number(name));
     assert_eq!(pod.capabilities() & !granted, 0, "it has more than the manifest grants: {}", pod.log());
     let broken = Container::new("neighbour", "scratch", &["/app/probe.glibc"]);
@@ -134,10 +55,10 @@ fn is_running(pid: u32) -> bool {
 
 #[test]
 fn the_agent_of_the_restricted_profile_names_a_failing_neighbour() {
-    names_a_failing_neighbour("restricted");
+    names_a_failing_neighbour("restricted", root());
 }
 
 #[test]
 fn the_agent_of_the_full_profile_names_a_failing_neighbour() {
-    names_a_failing_neighbour("full");
+    names_a_failing_neighbour("full", root());
 }

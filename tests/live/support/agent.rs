@@ -107,8 +107,9 @@ impl Agent {
         &mut self.running
     }
 
+    /// In whichever form it is.
     pub(crate) fn log(&self) -> String {
-        self.running.stderr()
+        self.running.stderr() + &self.running.stdout()
     }
 
     /// A page that must be there.

@@ -30,6 +30,9 @@ const LIVE_THREADS: &str = "--test-threads=2";
 const FEATURES: &str = "--features=monitor/live-tests,monitor/fuzzing";
 /// Those that take the whole machine: one at a time, and not beside the others.
 const STORMS: &str = "storms::";
+/// Those that need the image.
+const IMAGE: &str = "manifests::image::";
+const LIVE: [&str; 7] = ["test", "--package", "monitor", FEATURES, "--test", "live", "--"];
 
 pub(super) const RINGS: &[Ring] = &[
     Ring {
@@ -92,6 +95,21 @@ pub(super) const RINGS: &[Ring] = &[
         ],
         second_chance: true,
         steps: live,
+    },
+    Ring {
+        name: "image",
+        about: "the container image is made, and does its work where the manifest puts it",
+        needs: &[
+            Need::Root,
+            Need::Bpf,
+            Need::Part(Part::RustSources),
+            Need::Part(Part::BpfLinker),
+            Need::Part(Part::Tracefs),
+            Need::Wish(Part::Runtimes),
+            Need::Containers,
+        ],
+        second_chance: false,
+        steps: image,
     },
     Ring {
         name: "vm",
@@ -162,16 +180,32 @@ fn live(workspace: &Workspace, _: Extent) -> Result<Vec<Command>, String> {
     if !workspace.has_live_tests() {
         return Err("the package monitor has no test target `live`".to_owned());
     }
-    let tests = ["test", "--package", "monitor", FEATURES, "--test", "live", "--"];
-    let (mut others, mut storms) = (cargo(tests), cargo(tests));
-    others.args(["--skip", STORMS, LIVE_THREADS]);
+    let (mut others, mut storms) = (cargo(LIVE), cargo(LIVE));
+    others.args(["--skip", STORMS, "--skip", IMAGE, LIVE_THREADS]);
     storms.args([STORMS, "--test-threads=1"]);
     Ok(vec![others, storms])
 }
 
+fn image(workspace: &Workspace, _: Extent) -> Result<Vec<Command>, String> {
+    if !workspace.has_live_tests() {
+        return Err("the package monitor has no test target `live`".to_owned());
+    }
+    let (name, mut make, mut tests) = ("gomon-test/gomon", task()?, cargo(LIVE));
+    make.args(["image", "--name", name]);
+    tests.args([IMAGE, "--test-threads=1", "--nocapture"]);
+    // The version of the whole workspace.
+    tests.env("GOMON_IMAGE", format!("{name}:{}", env!("CARGO_PKG_VERSION")));
+    Ok(vec![make, tests])
+}
+
+/// This program, to be called for another of its tasks.
+fn task() -> Result<Command, String> {
+    let program = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    Ok(Command::new(program))
+}
+
 fn vm(_: &Workspace, extent: Extent) -> Result<Vec<Command>, String> {
-    let xtask = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
-    let mut vm = Command::new(xtask);
+    let mut vm = task()?;
     vm.arg("vm");
     if extent == Extent::All {
         vm.arg("--all");

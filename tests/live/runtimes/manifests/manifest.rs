@@ -56,6 +56,13 @@ impl Manifest {
         list.unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
     }
 
+    /// Bytes of memory that the agent `requests` or that are its `limits`.
+    pub(super) fn memory(&self, which: &str) -> u64 {
+        let quantity = self.base.pointer(&format!("{CONTAINER}/resources/{which}/memory")).unwrap();
+        let mib = quantity.as_str().and_then(|text| text.strip_suffix("Mi")).unwrap();
+        mib.parse::<u64>().unwrap() << 20
+    }
+
     /// The agent's configuration: the same in all profiles.
     pub(super) fn configuration() -> String {
         let map = document(&folder().join("base/configmap.yaml"));
@@ -75,6 +82,7 @@ impl Manifest {
         process["noNewPrivileges"] = json!(!security["allowPrivilegeEscalation"].as_bool().unwrap());
         let names: Value = self.capabilities().iter().map(|name| format!("CAP_{name}")).collect();
         process["capabilities"] = json!({ "bounding": names, "effective": names, "permitted": names });
+        config["linux"]["resources"] = json!({ "memory": { "limit": self.memory("limits") } });
         config["root"]["readonly"] = security["readOnlyRootFilesystem"].clone();
         let namespaces = ["mount", "ipc", "uts", "network", "cgroup"];
         config["linux"]["namespaces"] = namespaces.iter().map(|kind| json!({ "type": kind })).collect();
