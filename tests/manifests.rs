@@ -69,6 +69,34 @@ fn the_chart_gives_the_same_pod_as_the_kustomization() {
     }
 }
 
+/// The oldest Kubernetes with all that the manifests use, and the newest that the checker knows.
+const KUBERNETES: [&str; 2] = ["1.30", "1.37"];
+
+#[test]
+fn what_is_rendered_fits_the_schemas_of_kubernetes() {
+    let Some(checker) = tools::tool("checkers/bin", "kubernetes-validate") else {
+        let remedy = "it is not installed; `cargo xtask setup` fetches it where there is python3 with venv";
+        return tools::skip("kubernetes-validate", remedy);
+    };
+    let dir = tempfile::tempdir().unwrap();
+    for profile in PROFILES {
+        for (of, documents) in [("kustomization", kustomized(profile)), ("chart", charted(profile))] {
+            for (number, document) in documents.unwrap_or_default().iter().enumerate() {
+                let file = dir.path().join(format!("{profile}-{of}-{number}.json"));
+                fs::write(&file, document.to_string()).unwrap();
+            }
+        }
+    }
+    let files: Vec<PathBuf> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for version in KUBERNETES {
+        let mut command = Command::new(&checker);
+        let output =
+            command.args(["--strict", "--kubernetes-version", version]).args(&files).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "Kubernetes {version}: {said}");
+    }
+}
+
 #[test]
 fn the_chart_refuses_a_profile_that_does_not_exist() {
     let Some(helm) = tools::tool("kubernetes", "helm") else {

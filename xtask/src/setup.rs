@@ -2,6 +2,7 @@
 
 pub(crate) mod apt;
 mod bpf_linker;
+mod checkers;
 pub(crate) mod go;
 pub(crate) mod kernels;
 mod kubernetes;
@@ -39,6 +40,8 @@ pub(crate) enum Part {
     Prometheus,
     /// helm and kubectl, which render the manifests.
     Kubernetes,
+    /// What others check manifests and the list of the image's parts with.
+    Checkers,
     /// What boots other kernels, and what their guests are made of.
     Guest,
     /// The kernels that guests run by default.
@@ -53,7 +56,7 @@ pub(crate) enum State {
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::RustSources,
         Self::BpfLinker,
         Self::Docker,
@@ -64,6 +67,7 @@ impl Part {
         Self::Promtool,
         Self::Prometheus,
         Self::Kubernetes,
+        Self::Checkers,
         Self::Guest,
         Self::Kernels,
     ];
@@ -90,6 +94,7 @@ impl Part {
             Self::Promtool => "put promtool (from Prometheus) on PATH".to_owned(),
             Self::Prometheus => "put prometheus and prometheus-alertmanager on PATH".to_owned(),
             Self::Kubernetes => "put helm and kubectl on PATH".to_owned(),
+            Self::Checkers => "install python3 with venv and pip".to_owned(),
             Self::Guest => format!("as root, with these packages: {}", packages::GUEST_PACKAGES.join(" ")),
             Self::Kernels => "apt sources with a Debian mirror that is reachable".to_owned(),
         }
@@ -107,6 +112,7 @@ impl Part {
             Self::Promtool => promtool::ensure().map(drop),
             Self::Prometheus => prometheus::ensure(),
             Self::Kubernetes => kubernetes::ensure(),
+            Self::Checkers => checkers::ensure(),
             Self::Guest => packages::guest(),
             Self::Kernels => kernels::ordinary(),
         }
@@ -126,6 +132,7 @@ impl fmt::Display for Part {
             Self::Promtool => "promtool",
             Self::Prometheus => "prometheus",
             Self::Kubernetes => "kubernetes tools",
+            Self::Checkers => "checkers",
             Self::Guest => "guest tools",
             Self::Kernels => "kernels",
         })

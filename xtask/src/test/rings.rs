@@ -75,7 +75,12 @@ pub(super) const RINGS: &[Ring] = &[
     Ring {
         name: "catalogue",
         about: "scenarios, command line and structure: all that needs no privileges",
-        needs: &[Need::KernelBuild, Need::Wish(Part::Promtool), Need::Wish(Part::Kubernetes)],
+        needs: &[
+            Need::KernelBuild,
+            Need::Wish(Part::Promtool),
+            Need::Wish(Part::Kubernetes),
+            Need::Wish(Part::Checkers),
+        ],
         second_chance: false,
         steps: catalogue,
     },
@@ -106,6 +111,7 @@ pub(super) const RINGS: &[Ring] = &[
             Need::Part(Part::BpfLinker),
             Need::Part(Part::Tracefs),
             Need::Wish(Part::Runtimes),
+            Need::Wish(Part::Checkers),
             Need::Containers,
         ],
         second_chance: false,

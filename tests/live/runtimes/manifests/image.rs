@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::{manifest::Manifest, names_a_failing_neighbour, pod::Pod};
 use crate::{
     runtimes::oci::{Bundle, Oci},
-    support::{Running, docker, docker_ok, gomon, run, said, skip, unique, wait_for},
+    support::{Running, docker, docker_ok, gomon, run, said, skip, tool, unique, wait_for},
 };
 
 /// The image's name; ring `image` of `cargo xtask test` makes it and says it.
@@ -46,9 +46,11 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
     let listed = entries.map(|entry| (entry.path(), entry.metadata().unwrap()));
     listed
-        .flat_map(|(path, metadata)| match metadata.is_dir() {
-            true => files(&path),
-            false => Vec::from_iter((metadata.is_file() && metadata.len() > 0).then_some(path)),
+        .flat_map(|(path, metadata)| {
+            if metadata.is_dir() {
+                return files(&path);
+            }
+            Vec::from_iter((metadata.is_file() && metadata.len() > 0).then_some(path))
         })
         .collect()
 }
@@ -61,6 +63,19 @@ fn the_image_holds_one_program_and_the_list_of_its_parts() {
         .map(|path| path.strip_prefix(root.path()).unwrap().to_owned())
         .collect();
     assert_eq!(found, ["gomon", "sbom.spdx.json"].map(PathBuf::from).into());
+}
+
+#[test]
+fn the_list_of_its_parts_is_valid_spdx_for_others() {
+    let Some(program) = tool("checkers/bin", "pyspdxtools") else {
+        return skip(
+            "pyspdxtools",
+            "it is not installed; `cargo xtask setup` fetches it where there is python3 with venv",
+        );
+    };
+    let root = root();
+    let checked = said(Command::new(program).arg("--infile").arg(root.path().join("sbom.spdx.json")));
+    assert_eq!(checked.code, Some(0), "{checked:?}");
 }
 
 #[test]
