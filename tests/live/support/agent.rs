@@ -143,7 +143,7 @@ impl Agent {
 pub(crate) struct Series(Vec<(String, BTreeMap<String, String>, f64)>);
 
 impl Series {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let samples = text.lines().filter(|line| !line.starts_with('#'));
         Self(samples.map(|line| sample(line).unwrap_or_else(|| panic!("no sample: {line}"))).collect())
     }

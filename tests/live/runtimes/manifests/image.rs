@@ -1,5 +1,8 @@
 //! The image that `cargo xtask image` made: what is in it, and how it does where the manifest puts it.
 
+#[path = "image/systemd.rs"]
+mod systemd;
+
 use std::{
     collections::BTreeSet,
     env, fs,

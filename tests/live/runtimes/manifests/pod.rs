@@ -60,12 +60,7 @@ impl Pod {
     }
 
     pub(super) fn get(&self, path: &str) -> Option<(u16, String)> {
-        let mut stream = UnixStream::connect(self.run.path().join("run/gomon.sock")).ok()?;
-        stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: gomon\r\n\r\n").as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        Some((head.split_whitespace().nth(1)?.parse().ok()?, body.to_owned()))
+        get(&self.run.path().join("run/gomon.sock"), path)
     }
 
     /// What is said of the container with this id: patterns and the container's name.
@@ -101,4 +96,14 @@ impl Pod {
         let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         text.trim().parse().unwrap_or_else(|error| panic!("{}: {error}: {text}", file.display()))
     }
+}
+
+/// The status and the text of a page of the agent that listens on this unix socket; `None` where nobody answers.
+pub(super) fn get(socket: &Path, path: &str) -> Option<(u16, String)> {
+    let mut stream = UnixStream::connect(socket).ok()?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: gomon\r\n\r\n").as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split_whitespace().nth(1)?.parse().ok()?, body.to_owned()))
 }
