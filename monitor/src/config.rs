@@ -1,5 +1,6 @@
 //! The agent's configuration: flags over `GOMON_*` over drop-ins over the file over defaults. An unknown key is an error.
 
+pub mod otlp;
 mod reload;
 pub mod store;
 
@@ -13,6 +14,7 @@ use serde::Deserialize;
 pub use reload::Reload;
 
 use crate::{nearest::nearest, sink::metrics::DEFAULT_MAX_SERIES};
+use otlp::{Endpoint, HeaderSource, OtlpConfig, Protocol};
 use store::StoreConfig;
 
 /// Where the configuration is, unless `--config` says otherwise. It may be missing.
@@ -72,6 +74,8 @@ pub struct Config {
     pub max_series: usize,
     /// Where incidents are kept, and for how long; `None` keeps none.
     pub store: Option<StoreConfig>,
+    /// Where diagnoses go as log records of OpenTelemetry; `None` sends none.
+    pub otlp: Option<OtlpConfig>,
     /// Whether the agent gives up what it no longer needs once it watches.
     pub confine: bool,
     pub log_format: LogFormat,
@@ -93,6 +97,15 @@ pub struct Layer {
     pub store_max_age: Option<String>,
     /// A size such as `256MiB`.
     pub store_max_size: Option<String>,
+    /// A URL; `none` or nothing at all sends nothing.
+    pub otlp_endpoint: Option<Endpoint>,
+    pub otlp_protocol: Option<Protocol>,
+    /// In a file the path of another file: what is secret has no place in a configuration.
+    #[serde(rename = "otlp_headers_file")]
+    pub otlp_headers: Option<HeaderSource>,
+    /// A duration such as `10s`.
+    pub otlp_timeout: Option<String>,
+    pub otlp_ca_file: Option<PathBuf>,
     pub confine: Option<bool>,
     pub log_format: Option<LogFormat>,
     pub log_level: Option<LogLevel>,
@@ -118,11 +131,11 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads the file and its drop-ins, and puts `flags` over them. Without `path` it is the default one, which may
-    /// be missing.
-    pub fn load(path: Option<&Path>, flags: Layer) -> Result<Self, ConfigError> {
+    /// Reads the file and its drop-ins, and puts `flags` over them and `below` under them. Without `path` it is the
+    /// default one, which may be missing.
+    pub fn load(path: Option<&Path>, flags: Layer, below: Layer) -> Result<Self, ConfigError> {
         let file = path.unwrap_or(Path::new(DEFAULT_PATH));
-        let mut merged = Layer::default();
+        let mut merged = below;
         match read(file) {
             Ok(layer) => merged = layer.over(merged),
             Err(ConfigError::Read { source, .. })
@@ -139,6 +152,14 @@ impl Config {
     fn complete(layer: Layer) -> Result<Self, ConfigError> {
         let Layer { listen, socket, runtime_sockets, host_root, max_series, .. } = layer;
         let Layer { store, store_max_age, store_max_size, confine, log_format, log_level, .. } = layer;
+        let Layer { otlp_endpoint, otlp_protocol, otlp_headers, otlp_timeout, otlp_ca_file, .. } = layer;
+        let otlp = otlp::Keys {
+            endpoint: otlp_endpoint,
+            protocol: otlp_protocol,
+            headers: otlp_headers,
+            timeout: otlp_timeout,
+            ca_file: otlp_ca_file,
+        };
         let config = Self {
             listen: listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
             socket: socket.unwrap_or_else(|| DEFAULT_SOCKET.into()),
@@ -146,6 +167,7 @@ impl Config {
             host_root: host_root.unwrap_or_else(|| "/".into()),
             max_series: max_series.unwrap_or(DEFAULT_MAX_SERIES),
             store: StoreConfig::complete(store, store_max_age, store_max_size)?,
+            otlp: otlp.complete()?,
             confine: confine.unwrap_or(true),
             log_format: log_format.unwrap_or(LogFormat::Text),
             log_level: log_level.unwrap_or(LogLevel::Info),
@@ -177,6 +199,7 @@ impl Layer {
     fn over(self, below: Self) -> Self {
         let Self { listen, socket, runtime_sockets, host_root, max_series, .. } = self;
         let Self { store, store_max_age, store_max_size, confine, log_format, log_level, .. } = self;
+        let Self { otlp_endpoint, otlp_protocol, otlp_headers, otlp_timeout, otlp_ca_file, .. } = self;
         Self {
             listen: listen.or(below.listen),
             socket: socket.or(below.socket),
@@ -186,6 +209,11 @@ impl Layer {
             store: store.or(below.store),
             store_max_age: store_max_age.or(below.store_max_age),
             store_max_size: store_max_size.or(below.store_max_size),
+            otlp_endpoint: otlp_endpoint.or(below.otlp_endpoint),
+            otlp_protocol: otlp_protocol.or(below.otlp_protocol),
+            otlp_headers: otlp_headers.or(below.otlp_headers),
+            otlp_timeout: otlp_timeout.or(below.otlp_timeout),
+            otlp_ca_file: otlp_ca_file.or(below.otlp_ca_file),
             confine: confine.or(below.confine),
             log_format: log_format.or(below.log_format),
             log_level: log_level.or(below.log_level),
@@ -257,7 +285,7 @@ mod tests {
 
     fn load(files: &[(&str, &str)], flags: Layer) -> Result<Config, ConfigError> {
         let directory = written(files);
-        Config::load(Some(&directory.path().join("gomon.yaml")), flags)
+        Config::load(Some(&directory.path().join("gomon.yaml")), flags, Layer::default())
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
     target::Target,
 };
 use crate::{
-    config::{self, LogFormat, LogLevel},
+    config::{self, LogFormat, LogLevel, otlp::Protocol},
     model::diagnosis::Severity,
     report::Format,
     when::{self, Since},
@@ -88,6 +88,21 @@ pub struct AgentArgs {
     /// Keep so much; beyond it the oldest incidents go [default: 256MiB]
     #[arg(long, value_name = "SIZE", env = "GOMON_STORE_MAX_SIZE")]
     pub store_max_size: Option<String>,
+    /// Send diagnoses as OpenTelemetry log records to this URL; none sends none [default: none]
+    #[arg(long, value_name = "URL", env = "GOMON_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
+    /// How they travel [default: grpc]
+    #[arg(long, value_name = "PROTOCOL", env = "GOMON_OTLP_PROTOCOL")]
+    pub otlp_protocol: Option<Protocol>,
+    /// Headers of every request, `NAME: VALUE` a line; read once, at the start
+    #[arg(long, value_name = "PATH", env = "GOMON_OTLP_HEADERS_FILE")]
+    pub otlp_headers_file: Option<PathBuf>,
+    /// Wait so long for an answer [default: 10s]
+    #[arg(long, value_name = "DURATION", env = "GOMON_OTLP_TIMEOUT")]
+    pub otlp_timeout: Option<String>,
+    /// Certificates of the authorities that count for https, PEM [default: those of the system]
+    #[arg(long, value_name = "PATH", env = "GOMON_OTLP_CA_FILE")]
+    pub otlp_ca_file: Option<PathBuf>,
     /// Give up what is no longer needed once it watches; false is for debugging [default: true]
     #[arg(long, value_name = "BOOL", env = "GOMON_CONFINE")]
     pub confine: Option<bool>,
@@ -126,6 +141,11 @@ impl AgentArgs {
             store: self.store.clone(),
             store_max_age: self.store_max_age.clone(),
             store_max_size: self.store_max_size.clone(),
+            otlp_endpoint: self.otlp_endpoint.clone().map(Into::into),
+            otlp_protocol: self.otlp_protocol,
+            otlp_headers: self.otlp_headers_file.clone().map(Into::into),
+            otlp_timeout: self.otlp_timeout.clone(),
+            otlp_ca_file: self.otlp_ca_file.clone(),
             confine: self.confine,
             log_format: self.log_format,
             log_level,
@@ -268,6 +288,7 @@ mod tests {
             "agent --listen 0.0.0.0:9477 --runtime-socket /run/docker.sock --runtime-socket /run/c.sock --check-config",
             "agent --store /var/lib/gomon/a.db --store-max-age 7d --store-max-size 1GiB",
             "agent --config /tmp/gomon.yaml --metrics-max-series 500 --confine false --log-format json --host-root /host",
+            "agent --otlp-endpoint https://c:4318 --otlp-protocol http/protobuf --otlp-headers-file /h --otlp-timeout 5s",
             "diagnose api -o json --fail-on error --min-severity warning --timeout 30s",
             "diagnose -n shop -p api-7d9f --since 10m -w",
             "diagnose shop/api-7d9f/api --since 2026-03-01T09:30:00Z",

@@ -1,5 +1,6 @@
 //! `gomon agent`: watches all containers of the node and serves what it finds.
 
+mod export;
 mod reload;
 mod sight;
 
@@ -32,6 +33,7 @@ use crate::{
         store::{self, Keeper, Limits},
     },
 };
+use export::Export;
 use reload::Hangups;
 use sight::Sight;
 
@@ -43,6 +45,7 @@ const STORE_GRACE: Duration = Duration::from_secs(5);
 pub(super) fn run(args: &AgentArgs, global: Global) -> Result<Exit, Failure> {
     reload::ignore_until_listened_to();
     let config = settings::agent(args, global)?;
+    let export = Export::prepare(&config)?;
     if args.check_config {
         return Ok(Exit::Nothing);
     }
@@ -58,7 +61,7 @@ pub(super) fn run(args: &AgentArgs, global: Global) -> Result<Exit, Failure> {
     make_room(&config);
     // Before there are other threads: most of it holds for the calling one and those that it starts.
     let confinement = confined(&config);
-    live::block_on(serve(config, args, &log, global, Start { held, sockets, observer, confinement }))
+    live::block_on(serve(config, args, &log, global, Start { held, sockets, observer, confinement, export }))
 }
 
 /// What was done with all privileges.
@@ -67,6 +70,7 @@ struct Start {
     sockets: Sockets,
     observer: Observer,
     confinement: Confinement,
+    export: Option<Export>,
 }
 
 /// What clients connect to; opened with all privileges.
@@ -121,7 +125,7 @@ async fn serve(
     args: &AgentArgs,
     log: &Log,
     global: Global,
-    Start { held, sockets, observer, confinement }: Start,
+    Start { held, sockets, observer, confinement, export }: Start,
 ) -> Result<Exit, Failure> {
     let mut hangups = Hangups::listen(args, global);
     let stop = live::stopped(&held);
@@ -150,6 +154,10 @@ async fn serve(
         pipeline = pipeline.handing_to(Box::new(keeper.handle()));
         shared.set_store(store.path.clone());
     }
+    let exporter = export.map(Export::start);
+    if let Some(exporter) = &exporter {
+        pipeline = pipeline.handing_to(Box::new(exporter.handle()));
+    }
     let mut sight = Sight::new(off);
     let ended = loop {
         tokio::select! {
@@ -173,14 +181,18 @@ async fn serve(
         // Its end removes the socket.
         drop(local.await);
     }
-    if let Some(keeper) = keeper {
-        let left = tokio::task::spawn_blocking(|| keeper.finish(STORE_GRACE)).await.unwrap_or(0);
-        if left > 0 {
-            tracing::error!(left, "incidents were not written");
-        }
-    }
+    tokio::join!(export::finish(exporter), close(keeper));
     tracing::info!("gomon stopped");
     ended
+}
+
+/// Writes the last incidents.
+async fn close(keeper: Option<Keeper>) {
+    let Some(keeper) = keeper else { return };
+    let left = tokio::task::spawn_blocking(|| keeper.finish(STORE_GRACE)).await.unwrap_or(0);
+    if left > 0 {
+        tracing::error!(left, "incidents were not written");
+    }
 }
 
 /// Makes the place of the store, and gives it to the user that the agent becomes.

@@ -1,6 +1,9 @@
 //! What a command line and a configuration mean for a command: the agent's settings, the log.
 
-use std::io::{self, IsTerminal};
+use std::{
+    env,
+    io::{self, IsTerminal},
+};
 
 use anstream::ColorChoice;
 use tracing_subscriber::{
@@ -17,13 +20,18 @@ use super::{
 };
 use crate::{
     cli::{Color, Global, args::AgentArgs},
-    config::{Config, LogFormat, LogLevel},
+    config::{Config, LogFormat, LogLevel, otlp},
 };
 
 /// The agent's configuration; what is wrong with it ends in [`Exit::Usage`].
 pub fn agent(args: &AgentArgs, global: Global) -> Result<Config, Failure> {
-    let flags = args.layer(global.quiet, global.verbose);
-    Config::load(args.config.as_deref(), flags).or_exit(Exit::Usage)
+    let mut flags = args.layer(global.quiet, global.verbose);
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    if flags.otlp_headers.is_none() {
+        flags.otlp_headers = variable(otlp::HEADERS).map(otlp::HeaderSource::given);
+    }
+    let standard = otlp::standard(variable).or_exit(Exit::Usage)?;
+    Config::load(args.config.as_deref(), flags, standard).or_exit(Exit::Usage)
 }
 
 /// The level of a command that runs for a person: warnings, unless `-q` or `-v` says otherwise.

@@ -25,6 +25,7 @@ impl Config {
             host_root,
             max_series,
             store,
+            otlp,
             confine,
             log_format,
             log_level,
@@ -40,6 +41,7 @@ impl Config {
             (config.socket != socket).then_some("socket"),
             (config.host_root != host_root).then_some("host_root"),
             (config.store != store).then_some("store"),
+            (config.otlp != otlp).then_some("otlp"),
             (config.confine != confine).then_some("confine"),
         ];
         Reload {
@@ -75,14 +77,15 @@ mod tests {
             host_root: Some("/host".into()),
             runtime_sockets: Some(vec!["/run/new.sock".into()]),
             max_series: Some(7),
+            otlp_endpoint: Some("http://127.0.0.1:4317".to_owned().into()),
             log_level: Some(LogLevel::Debug),
             ..Layer::default()
         });
         let Reload { config, taken, waiting } = old.reloaded(new.clone());
         assert_eq!(taken, ["runtime_sockets", "max_series", "log_level"]);
-        assert_eq!(waiting, ["listen", "socket", "host_root"]);
-        let Config { listen, socket, host_root, .. } = old;
-        assert_eq!(config, Config { listen, socket, host_root, ..new });
+        assert_eq!(waiting, ["listen", "socket", "host_root", "otlp"]);
+        let Config { listen, socket, host_root, otlp, .. } = old;
+        assert_eq!(config, Config { listen, socket, host_root, otlp, ..new });
     }
 
     #[test]

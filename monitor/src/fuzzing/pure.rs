@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+
 use super::{Seed, Target, Told};
 use crate::{
     attribution::{self, Attribution, Proof},
@@ -12,13 +14,18 @@ use crate::{
         container::{CgroupId, ContainerId, Identity},
         diagnosis::{Conclusion, Diagnosis},
         fact::Fact,
+        incident::Sighting,
         observation::Observation,
         text::is_inert,
         time::BootEpoch,
     },
     recording::Reader,
     report::{Format, Theme, events, render},
-    sink::metrics::{Build, Metrics},
+    sink::{
+        metrics::{Build, Metrics},
+        otlp::{self, Own},
+        outlet::Why,
+    },
 };
 
 const RECORDINGS: &[Seed] = &[Seed::Folder("tests/scenarios", ".jsonl")];
@@ -97,6 +104,10 @@ fn recording(bytes: &[u8]) -> Told {
     for conclusion in &conclusions {
         for diagnosis in &conclusion.diagnoses {
             check(diagnosis);
+            if let Some(case) = engine.case(&conclusion.container) {
+                let (facts, cgroup) = (case.about(), case.run.cgroup);
+                exported(&Sighting::new(conclusion, diagnosis, facts, cgroup, epoch, "0"));
+            }
         }
         for format in FORMATS {
             let page =
@@ -125,6 +136,36 @@ fn decoded(value: &serde_json::Value, name: &str) {
         Value::Array(list) => list.iter().for_each(|value| decoded(value, name)),
         Value::Object(map) => map.iter().for_each(|(name, value)| decoded(value, name)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// A log record is inert for whoever reads it. A remedy is a text of several lines.
+fn exported(sighting: &Sighting) {
+    let request = otlp::request(&Own::default(), [(sighting, Why::New)], 0);
+    for one in request.resource_logs {
+        let records = one.scope_logs.into_iter().flat_map(|scope| scope.log_records);
+        let of_records = records.flat_map(|record| {
+            let body = KeyValue { key: "body".to_owned(), value: record.body, ..KeyValue::default() };
+            record.attributes.into_iter().chain([body])
+        });
+        let of_resource = one.resource.into_iter().flat_map(|resource| resource.attributes);
+        for KeyValue { key, value, .. } in of_resource.chain(of_records) {
+            let texts = match value.and_then(|value| value.value) {
+                Some(any_value::Value::StringValue(text)) if key == "gomon.remedy" => {
+                    text.split('\n').map(str::to_owned).collect()
+                }
+                Some(any_value::Value::StringValue(text)) => vec![text],
+                Some(any_value::Value::ArrayValue(list)) => {
+                    let string = |value: AnyValue| match value.value {
+                        Some(any_value::Value::StringValue(text)) => text,
+                        other => format!("{other:?}"),
+                    };
+                    list.values.into_iter().map(string).collect()
+                }
+                other => vec![format!("{other:?}")],
+            };
+            assert!(texts.iter().all(|text| is_inert(text)), "{key} of a log record: {texts:?}");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod alerts;
 mod containers;
 mod families;
+mod otlp;
 mod process;
 mod series;
 mod table;
@@ -30,7 +31,8 @@ use containers::Containers;
 use families::Families;
 use process::ProcessCollector;
 pub use table::{
-    Dropped, Inspected, Kind, METRICS, Metric, Pruned, SetAside, StoreWrite, Unattributed, book,
+    Dropped, Inspected, Kind, METRICS, Metric, OtlpExports, OtlpRecords, Pruned, SetAside, StoreWrite,
+    Unattributed, book,
 };
 
 /// The most series with container labels, where nothing else is configured.
@@ -107,6 +109,7 @@ impl Metrics {
         let metrics = Self { registry, families, containers, attached: BTreeSet::new() };
         metrics.tell_probes();
         metrics.set_store(Tallies::default());
+        metrics.set_otlp(otlp::Tallies::default());
         Ok(metrics)
     }
 

@@ -1,7 +1,8 @@
-//! Where diagnoses go: metrics, the HTTP interface, the store of incidents. Never decides what a diagnosis is.
+//! Where diagnoses go: metrics, the HTTP interface, the store of incidents, log records for OpenTelemetry. Never decides what a diagnosis is.
 
 pub mod http;
 pub mod metrics;
+pub mod otlp;
 pub mod outlet;
 pub mod seeing;
 pub mod shared;

@@ -49,6 +49,29 @@ pub(super) struct Families {
     pub(super) reload_last: GaugeVec,
     pub(super) inspections_stuck: IntGaugeVec,
     pub(super) store: StoreFamilies,
+    pub(super) otlp: OtlpFamilies,
+}
+
+/// Those of the export of log records.
+#[derive(Debug, Clone)]
+pub(super) struct OtlpFamilies {
+    pub(super) up: IntGaugeVec,
+    pub(super) records: IntCounterVec,
+    pub(super) exports: IntCounterVec,
+    pub(super) queue: IntGaugeVec,
+    pub(super) queue_bytes: IntGaugeVec,
+}
+
+impl OtlpFamilies {
+    fn register(add: &Add<'_>) -> prometheus::Result<Self> {
+        Ok(Self {
+            up: add.gauge(&table::OTLP_UP)?,
+            records: add.counter(&table::OTLP_RECORDS)?,
+            exports: add.counter(&table::OTLP_EXPORTS)?,
+            queue: add.gauge(&table::OTLP_QUEUE)?,
+            queue_bytes: add.gauge(&table::OTLP_QUEUE_BYTES)?,
+        })
+    }
 }
 
 /// Those of the store of incidents.
@@ -117,6 +140,7 @@ impl Families {
             reload_last: add.float_gauge(&table::RELOAD_LAST)?,
             inspections_stuck: add.gauge(&table::INSPECTIONS_STUCK)?,
             store: StoreFamilies::register(&add)?,
+            otlp: OtlpFamilies::register(&add)?,
         })
     }
 }

@@ -127,6 +127,16 @@ metrics! {
         "News of incidents that were given up because too many waited.";
     STORE_PRUNED = "gomon_store_pruned_total", Counter, &["reason"],
         "Incidents that were taken out of the store for their age, or because it was full.";
+    OTLP_UP = "gomon_otlp_up", Gauge, &[],
+        "1 if the last export of log records succeeded; 0 while it fails, before the first, or where none is configured.";
+    OTLP_RECORDS = "gomon_otlp_records_total", Counter, &["result"],
+        "Log records that the OTLP receiver took, and those that were given up, by reason.";
+    OTLP_EXPORTS = "gomon_otlp_exports_total", Counter, &["result"],
+        "Requests to the OTLP receiver: taken, to be tried again, or refused for good.";
+    OTLP_QUEUE = "gomon_otlp_queue_records", Gauge, &[],
+        "Diagnoses whose news wait to be sent, repeats for their minute among them.";
+    OTLP_QUEUE_BYTES = "gomon_otlp_queue_bytes", Gauge, &[],
+        "Bytes of what waits to be sent, about.";
 
     PROCESS_CPU = "process_cpu_seconds_total", Counter, &[],
         "User and system CPU time of gomon.";
@@ -224,6 +234,26 @@ labels! {
     Pruned { Age = "age", Size = "size", } -> &'static str
 }
 
+labels! {
+    /// What became of a log record: `result` of `gomon_otlp_records_total`.
+    OtlpRecords {
+        Accepted = "accepted",
+        /// The receiver took the request and not this record of it.
+        Rejected = "rejected",
+        /// It was in a request that the receiver refused for good.
+        Refused = "refused",
+        /// There was no room for it in the queue.
+        Overflown = "queue_full",
+        /// The agent ended before it was sent.
+        Unsent = "unsent",
+    } -> &'static str
+}
+
+labels! {
+    /// What became of a request: `result` of `gomon_otlp_exports_total`.
+    OtlpExports { Ok = "ok", Retried = "retried", Refused = "refused", } -> &'static str
+}
+
 /// All of docs/metrics.md.
 #[must_use]
 pub fn book() -> String {
@@ -248,6 +278,8 @@ pub fn book() -> String {
     let inspected: Vec<String> = Inspected::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
     let writes: Vec<String> = StoreWrite::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
     let pruned: Vec<String> = Pruned::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
+    let records: Vec<String> = OtlpRecords::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
+    let exports: Vec<String> = OtlpExports::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
     for (label, values) in [
         ("`stage`/`reason` of `gomon_events_dropped_total`", dropped),
         ("`reason` of `gomon_events_unattributed_total`", unattributed),
@@ -255,6 +287,8 @@ pub fn book() -> String {
         ("`result` of `gomon_inspections_total`", inspected),
         ("`result` of `gomon_store_writes_total`", writes),
         ("`reason` of `gomon_store_pruned_total`", pruned),
+        ("`result` of `gomon_otlp_records_total`", records),
+        ("`result` of `gomon_otlp_exports_total`", exports),
     ] {
         let _ = writeln!(out, "| {label} | {} |", values.join(", "));
     }

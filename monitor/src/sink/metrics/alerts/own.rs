@@ -237,6 +237,28 @@ const OWN: &[Own] = &[
         todo: "The disk is too slow or full: see GomonStoreFailing.",
     },
     Own {
+        name: "GomonOtlpFailing",
+        expr: r#"sum by (job, instance) (increase(gomon_otlp_exports_total{result=~"retried|refused"}[15m])) > 0
+unless
+sum by (job, instance) (increase(gomon_otlp_exports_total{result="ok"}[15m])) > 0"#,
+        minutes: 10,
+        urgency: Warning,
+        summary: "Diagnoses do not reach the OTLP receiver.",
+        what: "No log record of the agent at {{ $labels.instance }} got through in 15 minutes, and it tried about {{ $value | humanize }} times. What it finds waits; beyond 4096 diagnoses it is given up.",
+        todo: "Its log names the reason: nobody listens at `otlp_endpoint`, the other protocol is spoken there, the headers are not those that it wants, or its certificate is not vouched for.",
+    },
+    Own {
+        name: "GomonOtlpRecordsDropped",
+        expr: r#"sum by (job, instance, result) (
+  increase(gomon_otlp_records_total{result=~"rejected|refused|queue_full"}[15m])
+) > 0"#,
+        minutes: 0,
+        urgency: Warning,
+        summary: "Log records of diagnoses were given up.",
+        what: "{{ $value | humanize }} log records of the agent at {{ $labels.instance }} did not get to the OTLP receiver in 15 minutes ({{ $labels.result }}). Metrics, API and store have what they said.",
+        todo: "`rejected`, `refused`: the receiver did not want them, the log has its reason. `queue_full`: it was away for too long, see GomonOtlpFailing.",
+    },
+    Own {
         name: "GomonSelfTestFailing",
         expr: "increase(gomon_self_test_failures_total[10m]) > 2",
         minutes: 0,
