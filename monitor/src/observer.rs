@@ -2,6 +2,7 @@
 //! failures.
 
 mod accounts;
+mod births;
 mod cgroups;
 mod clocks;
 mod dlopen;

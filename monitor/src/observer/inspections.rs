@@ -15,7 +15,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{dlopen::Dlopens, stuck::Stuck};
+use super::{
+    births::{Begun, Births},
+    dlopen::Dlopens,
+    stuck::Stuck,
+};
 use crate::{
     inspect::{self, Deadline, Host, WatchDlopen, Whereabouts},
     model::{
@@ -83,6 +87,7 @@ pub(super) struct Inspections {
     /// Those that broke off or found no place.
     failed: Arc<AtomicU64>,
     stuck: Stuck,
+    births: Births,
     dlopens: Dlopens,
     sockets: Arc<[PathBuf]>,
     /// Runs whose names the sockets shall tell; one question serves all that wait.
@@ -99,6 +104,7 @@ impl Inspections {
         Self {
             dlopens: Dlopens::not_yet(Arc::clone(&host)),
             stuck: Stuck::default(),
+            births: Births::default(),
             host,
             places: Arc::new(Semaphore::new(AT_ONCE)),
             sender,
@@ -187,6 +193,10 @@ impl Inspections {
             return;
         };
         let places = Arc::clone(&self.places);
+        let begun = match kind {
+            Kind::Birth | Kind::Live(_) => Some(self.births.begin(&run)),
+            Kind::Answer { .. } => None,
+        };
         let inspection = Inspection {
             run,
             at,
@@ -194,12 +204,13 @@ impl Inspections {
             host: Arc::clone(&self.host),
             dlopens: self.dlopens.clone(),
             stuck: self.stuck.clone(),
+            births: self.births.clone(),
             failed: Arc::clone(&self.failed),
             sender: self.sender.clone(),
         };
         tokio::spawn(async move {
             let Ok(place) = places.acquire_owned().await else { return };
-            inspection.make(place, waiting).await;
+            inspection.make(place, waiting, begun).await;
         });
     }
 
@@ -237,6 +248,7 @@ struct Inspection {
     host: Arc<Host>,
     dlopens: Dlopens,
     stuck: Stuck,
+    births: Births,
     failed: Arc<AtomicU64>,
     sender: mpsc::Sender<Learned>,
 }
@@ -244,7 +256,8 @@ struct Inspection {
 type Looking = JoinHandle<Vec<Fact>>;
 
 impl Inspection {
-    async fn make(self, place: OwnedSemaphorePermit, waiting: OwnedSemaphorePermit) {
+    /// `begun` is there where it is the first look at its container.
+    async fn make(self, place: OwnedSemaphorePermit, waiting: OwnedSemaphorePermit, begun: Option<Begun>) {
         let started = Instant::now();
         if let Some(why) = self.refusal() {
             self.at.let_go();
@@ -263,7 +276,7 @@ impl Inspection {
         let why = format!("the container's files did not answer within {} s", GIVEN_UP.as_secs());
         tracing::warn!(container = self.run.container.short(), "{why}");
         self.tell(self.unanswered(&why), started, Way::GivenUp).await;
-        drop(waiting);
+        drop((waiting, begun));
         drop(looking.await);
         drop(stuck);
         self.tell(Vec::new(), started, Way::TooLate).await;
@@ -305,6 +318,9 @@ impl Inspection {
 
     async fn tell(&self, facts: Vec<Fact>, started: Instant, way: Way) {
         let learned = Learned { run: self.run.clone(), facts, took: started.elapsed(), way };
+        if matches!(self.kind, Kind::Answer { .. }) {
+            self.births.told(&self.run).await;
+        }
         // The receiver is gone only when gomon ends.
         drop(self.sender.send(learned).await);
     }
