@@ -58,4 +58,6 @@ pub enum AnswerFormat {
 pub enum PostmortemFormat {
     Markdown,
     Json,
+    /// One page that needs nothing else
+    Html,
 }

@@ -38,6 +38,7 @@ pub(super) fn run(args: &PostmortemArgs, output: Output) -> Result<Exit, Failure
         PostmortemFormat::Json => {
             serde_json::to_string_pretty(&Document::new(&report)).or_exit(Exit::Usage)? + "\n"
         }
+        PostmortemFormat::Html => postmortem::html(&report),
     };
     output.print(&text).or_exit(Exit::Usage)?;
     Ok(Exit::Nothing)

@@ -5,9 +5,11 @@ pub mod duration;
 pub mod events;
 pub mod explain;
 pub mod format;
+pub mod html;
 pub mod incidents;
 pub mod json;
 pub mod markdown;
+pub mod overview;
 pub mod postmortem;
 pub mod theme;
 

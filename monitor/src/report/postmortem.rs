@@ -1,14 +1,17 @@
 //! A postmortem: what kept incidents tell of a failure, in the order in which people ask for it. Pure; every sentence comes from
 //! a field of an incident, and what no field says is left for people to fill in.
 
+mod axis;
 mod causes;
 mod changes;
 mod document;
 mod evidence;
+mod html;
+mod lineage;
 mod markdown;
 mod open;
+mod picture;
 mod words;
-mod workload;
 
 use jiff::Timestamp;
 
@@ -16,6 +19,8 @@ pub use causes::{Cause, Failure};
 pub use changes::{Change, Changes, Outcome};
 pub use document::{Document, SCHEMA, SCHEMA_VERSION};
 pub use evidence::{Entry, Row, Timeline};
+pub use html::page as html;
+pub(super) use lineage::named;
 pub use markdown::page as markdown;
 pub use open::{ACTION_ITEMS, Question, Section, questions};
 pub use words::CANNOT_TELL;
@@ -158,7 +163,7 @@ fn watched(incidents: &[Incident]) -> Vec<Watched> {
         let coverage = &incident.told.coverage;
         let blind: Vec<Blindness> = coverage.blind.iter().map(inert_blindness).collect();
         let Some(known) = all.iter_mut().find(|one| one.container_id == id) else {
-            let container = workload::named(incident);
+            let container = lineage::named(incident);
             let coverage = Coverage { blind, ..coverage.clone() };
             all.push(Watched { container, container_id: id, coverage });
             continue;

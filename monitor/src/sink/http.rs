@@ -4,6 +4,7 @@ mod answers;
 mod clients;
 mod incidents;
 mod listen;
+mod pages;
 #[cfg(test)]
 mod tests;
 
@@ -94,6 +95,8 @@ impl FromRef<Front> for Shared {
 
 fn router(shared: Shared) -> Router {
     Router::new()
+        .route("/", get(pages::overview))
+        .route("/incidents/{id}", get(pages::incident))
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
         .route("/readyz", get(readiness))
@@ -103,7 +106,7 @@ fn router(shared: Shared) -> Router {
         .fallback(async || {
             failure(
                 StatusCode::NOT_FOUND,
-                "there is nothing here: /metrics, /healthz, /readyz, /api/v1/diagnoses, /api/v1/incidents",
+                "there is nothing here: /, /incidents/ID, /metrics, /healthz, /readyz, /api/v1/diagnoses, /api/v1/incidents",
             )
         })
         .method_not_allowed_fallback(async || failure(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD"))

@@ -6,6 +6,7 @@ mod families;
 mod otlp;
 mod process;
 mod series;
+mod sight;
 mod table;
 #[cfg(test)]
 mod tests;

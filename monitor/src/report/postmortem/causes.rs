@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::workload::{self, Workload};
+use super::lineage::{self, Lineage};
 use crate::{
     model::{
         diagnosis::{Blindness, Confidence, Diagnosis, Ending, Severity},
@@ -27,6 +27,8 @@ pub struct Failure {
     pub image: String,
     /// `NAMESPACE/POD`, where there is one.
     pub pod: Option<String>,
+    /// What runs the pod, and how sure that is, as far as it is known.
+    pub run_by: Option<String>,
     pub pattern: String,
     /// What the catalogue says of the pattern; a store may hold one that this gomon does not know.
     pub title: Option<&'static str>,
@@ -42,7 +44,8 @@ pub struct Failure {
     /// Of the run that was told last.
     pub ending: Option<Ending>,
     pub attached_before_start: bool,
-    pub events_lost: u64,
+    /// When gomon watched the containers of its incidents.
+    pub watched: Vec<(BootNs, BootNs)>,
     /// The evidence of the latest occurrence, by number.
     pub evidence: Vec<usize>,
     /// What its own pattern could not see.
@@ -62,7 +65,7 @@ pub struct Cause {
 /// What makes two incidents one failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Key {
-    workload: Workload,
+    lineage: Lineage,
     pattern: String,
     subject: String,
 }
@@ -70,7 +73,7 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn of(incident: &Incident) -> Self {
         let Diagnosis { pattern, subject, .. } = &incident.told.diagnosis;
-        Self { workload: Workload::of(incident), pattern: pattern.clone(), subject: subject.clone() }
+        Self { lineage: Lineage::of(incident), pattern: pattern.clone(), subject: subject.clone() }
     }
 }
 
@@ -101,10 +104,11 @@ fn failure(incident: &Incident, key: Key) -> Failure {
     Failure {
         number: 0,
         incidents: vec![text(&incident.id)],
-        container: workload::named(incident),
+        container: lineage::named(incident),
         container_ids: vec![text(&format!("{}://{}", told.identity.runtime.name(), diagnosis.container))],
         image: text(&told.identity.image),
-        pod: Workload::pod_of(incident),
+        pod: Lineage::pod_of(incident),
+        run_by: told.identity.workload.as_ref().map(|one| text(&one.to_string())),
         pattern: text(&diagnosis.pattern),
         title: patterns::find(&diagnosis.pattern).map(|pattern| pattern.title),
         severity: diagnosis.severity,
@@ -118,7 +122,7 @@ fn failure(incident: &Incident, key: Key) -> Failure {
         count: diagnosis.count,
         ending: told.ending.clone(),
         attached_before_start: told.coverage.attached_before_start,
-        events_lost: told.coverage.events_lost,
+        watched: vec![(told.coverage.from, told.coverage.to)],
         evidence: Vec::new(),
         not_seen: told
             .coverage
@@ -134,13 +138,14 @@ fn failure(incident: &Incident, key: Key) -> Failure {
 
 /// Takes a later incident of the same failure in: what is told is told of the latest.
 fn join(known: &mut Failure, later: &Incident) {
-    let Failure { incidents, container_ids, first, last, count, severity, .. } = known.clone();
+    let Failure { incidents, container_ids, first, last, count, severity, watched, .. } = known.clone();
     *known = failure(later, known.key.clone());
     known.first = known.first.min(first);
     known.last = known.last.max(last);
     known.count = known.count.saturating_add(count);
     known.severity = known.severity.max(severity);
     known.incidents = incidents.into_iter().chain(known.incidents.drain(..)).collect();
+    known.watched = watched.into_iter().chain(known.watched.drain(..)).collect();
     let new = std::mem::take(&mut known.container_ids);
     known.container_ids = container_ids;
     for id in new {
@@ -180,7 +185,7 @@ fn nested(failures: Vec<Failure>) -> Vec<Cause> {
 
 fn parent(of: &Failure, all: &[Failure]) -> Option<usize> {
     let pattern = of.consequence_of.as_deref()?;
-    all.iter().position(|one| one.key.workload == of.key.workload && one.pattern == pattern)
+    all.iter().position(|one| one.key.lineage == of.key.lineage && one.pattern == pattern)
 }
 
 fn root(of: usize, parents: &[Option<usize>]) -> usize {

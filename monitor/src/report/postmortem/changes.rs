@@ -1,11 +1,9 @@
 //! What differs between the runs that a report knows of. Pure; what was not kept is not known, and never taken for the same.
 
-use super::workload::{self, Workload};
-use crate::model::{
-    incident::{Facts, Incident},
-    text::inert,
-    time::BootNs,
-};
+use std::cmp::Reverse;
+
+use super::lineage::{self, Lineage};
+use crate::model::{incident::Incident, text::inert, time::BootNs};
 
 /// Containers that are compared at most.
 const LIMIT: usize = 20;
@@ -58,7 +56,7 @@ impl Change {
 }
 
 pub(super) fn of(incidents: &[Incident]) -> Changes {
-    let mut names: Vec<Workload> = incidents.iter().map(Workload::of).collect();
+    let mut names: Vec<Lineage> = incidents.iter().map(Lineage::of).collect();
     names.sort();
     names.dedup();
     let left_out = names.len().saturating_sub(LIMIT);
@@ -66,20 +64,22 @@ pub(super) fn of(incidents: &[Incident]) -> Changes {
     Changes { containers, left_out }
 }
 
-fn change(name: &Workload, incidents: &[Incident]) -> Option<Change> {
-    let own = || incidents.iter().filter(|one| Workload::of(one) == *name);
+fn change(name: &Lineage, incidents: &[Incident]) -> Option<Change> {
     let seen = |one: &Incident| one.told.diagnosis.last_seen;
-    let latest = own().max_by_key(|one| seen(one))?;
-    let is_other = |one: &&Incident| one.told.diagnosis.container != latest.told.diagnosis.container;
-    let earlier = own().filter(is_other).min_by_key(|one| seen(one));
-    let before = earlier.map(values);
-    let rows = values(latest).into_iter().enumerate().map(|(at, (what, now))| {
+    let container = |one: &Incident| one.told.diagnosis.container.clone();
+    let own: Vec<&Incident> = incidents.iter().filter(|one| Lineage::of(one) == *name).collect();
+    let latest = own.iter().max_by_key(|one| seen(one))?;
+    let earlier = own.iter().filter(|one| container(one) != container(latest)).min_by_key(|one| seen(one));
+    let run =
+        |of: &Incident| own.iter().copied().filter(|one| container(one) == container(of)).collect::<Vec<_>>();
+    let before = earlier.map(|one| values(&run(one)));
+    let rows = values(&run(latest)).into_iter().enumerate().map(|(at, (what, now))| {
         let before = before.as_ref().and_then(|all| all.get(at)).and_then(|(_, value)| value.clone());
         (what, outcome(before, now))
     });
     Some(Change {
-        container: workload::named(latest),
-        earlier: earlier.map(seen),
+        container: lineage::named(latest),
+        earlier: earlier.map(|one| seen(one)),
         latest: seen(latest),
         rows: rows.collect(),
     })
@@ -95,16 +95,22 @@ fn outcome(before: Option<String>, now: Option<String>) -> Outcome {
     }
 }
 
-fn values(incident: &Incident) -> [(&'static str, Option<String>); 7] {
-    let Facts { entrypoint, go_version, libc, linkage, user, memory_limit_bytes } = &incident.told.facts;
-    let known = |text: &str| (!text.is_empty()).then(|| inert(text).into_owned());
+/// What the incidents of one run know of it: what the latest of them knows comes first.
+fn values(run: &[&Incident]) -> [(&'static str, Option<String>); 7] {
+    let mut latest_first = run.to_vec();
+    latest_first.sort_by_key(|one| Reverse(one.told.diagnosis.last_seen));
+    let text = |of: fn(&Incident) -> &str| {
+        let mut known = latest_first.iter().map(|one| of(one)).filter(|text| !text.is_empty());
+        known.next().map(|text| inert(text).into_owned())
+    };
+    let memory = latest_first.iter().find_map(|one| one.told.facts.memory_limit_bytes);
     [
-        ("image", known(&incident.told.identity.image)),
-        ("entrypoint", known(entrypoint)),
-        ("Go version", known(go_version)),
-        ("C library", known(libc)),
-        ("linkage", known(linkage)),
-        ("user", known(user)),
-        ("memory limit", memory_limit_bytes.map(|bytes| format!("{bytes} bytes"))),
+        ("image", text(|one| &one.told.identity.image)),
+        ("entrypoint", text(|one| &one.told.facts.entrypoint)),
+        ("Go version", text(|one| &one.told.facts.go_version)),
+        ("C library", text(|one| &one.told.facts.libc)),
+        ("linkage", text(|one| &one.told.facts.linkage)),
+        ("user", text(|one| &one.told.facts.user)),
+        ("memory limit", memory.map(|bytes| format!("{bytes} bytes"))),
     ]
 }

@@ -64,6 +64,7 @@ struct FailureItem<'a> {
     container: &'a str,
     container_ids: &'a [String],
     image: &'a str,
+    run_by: Option<&'a str>,
     pattern: &'a str,
     pattern_title: Option<&'static str>,
     severity: &'static str,
@@ -183,7 +184,7 @@ impl<'a> CauseItem<'a> {
 
 impl<'a> FailureItem<'a> {
     fn new(failure: &'a Failure) -> Self {
-        let Failure { number, incidents, container, container_ids, image, pod: _, .. } = failure;
+        let Failure { number, incidents, container, container_ids, image, run_by, pod: _, .. } = failure;
         let Failure { pattern, title, severity, confidence, subject, summary, remedy, .. } = failure;
         let Failure { consequence_of, first, last, count, ending, evidence, not_seen, version, .. } = failure;
         Self {
@@ -192,6 +193,7 @@ impl<'a> FailureItem<'a> {
             container,
             container_ids,
             image,
+            run_by: run_by.as_deref(),
             pattern,
             pattern_title: *title,
             severity: severity.name(),

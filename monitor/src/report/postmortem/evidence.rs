@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     causes::{Cause, Failure, Key},
-    workload,
+    lineage,
 };
 use crate::model::{
     diagnosis::{Evidence, Source},
@@ -138,7 +138,7 @@ fn all(cause: &mut Cause) -> impl Iterator<Item = &mut Failure> {
 
 fn entry(incident: &Incident, one: &Evidence, failure: usize) -> Entry {
     let Evidence { at, source, fact } = one;
-    let container = workload::named(incident);
+    let container = lineage::named(incident);
     let actor = match source {
         Source::Runtime => format!("{}, of {container}", incident.told.identity.runtime.name()),
         Source::Kernel | Source::Files | Source::Config | Source::Procfs => container,

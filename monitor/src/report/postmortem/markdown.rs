@@ -98,6 +98,9 @@ fn write_failure(out: &mut String, failure: &Failure, level: usize) -> fmt::Resu
     if !failure.image.is_empty() {
         writeln!(out, "- Image: {}", code(&failure.image))?;
     }
+    if let Some(owner) = &failure.run_by {
+        writeln!(out, "- Run by: {}", prose(owner))?;
+    }
     let ids: Vec<String> = failure.incidents.iter().map(|id| code(id)).collect();
     writeln!(out, "- {}: {}", if ids.len() == 1 { "Incident" } else { "Incidents" }, ids.join(", "))
 }

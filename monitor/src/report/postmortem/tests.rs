@@ -1,5 +1,7 @@
 //! What a report says, and that it says nothing else.
 
+mod pages;
+
 use serde_json::{Value, json};
 
 use super::{samples, *};

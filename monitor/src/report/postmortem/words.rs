@@ -18,26 +18,29 @@ use crate::{
 /// Causes that the summary names one by one.
 const NAMED: usize = 8;
 
+/// Patterns that the title names.
+const NAMED_IN_TITLE: usize = 3;
+
 /// What "cannot tell" means, wherever it stands.
 pub const CANNOT_TELL: &str = "\"Cannot tell\" means: these patterns rest on something that was not seen. That they are not named \
      here says nothing about whether they were there.";
 
 pub(super) fn title(causes: &[Cause]) -> String {
-    match causes {
-        [Cause { failure, .. }] => format!("{} in {}", failure.pattern, failure.container),
-        several => {
-            let failures = format!("{} failures", several.len());
-            let pods: BTreeSet<&Option<String>> = several.iter().map(|one| &one.failure.pod).collect();
-            let containers: BTreeSet<&str> = several.iter().map(|one| &*one.failure.container).collect();
-            match (
-                pods.into_iter().collect::<Vec<_>>().as_slice(),
-                containers.into_iter().collect::<Vec<_>>().as_slice(),
-            ) {
-                (_, [container]) => format!("{failures} in {container}"),
-                ([Some(pod)], _) => format!("{failures} in {pod}"),
-                (_, containers) => format!("{failures} in {} containers", containers.len()),
-            }
-        }
+    let distinct =
+        |name: fn(&Failure) -> &str| causes.iter().map(|one| name(&one.failure)).collect::<BTreeSet<_>>();
+    let patterns: Vec<&str> = distinct(|one| &one.pattern).into_iter().collect();
+    let containers: Vec<&str> = distinct(|one| &one.container).into_iter().collect();
+    let pods: BTreeSet<Option<&str>> = causes.iter().map(|one| one.failure.pod.as_deref()).collect();
+    let pods: Vec<Option<&str>> = pods.into_iter().collect();
+    let what = if patterns.len() > NAMED_IN_TITLE {
+        format!("{} failures", causes.len())
+    } else {
+        patterns.join(", ")
+    };
+    match (containers.as_slice(), pods.as_slice()) {
+        ([container], _) => format!("{what} in {container}"),
+        (_, [Some(pod)]) => format!("{what} in {pod}"),
+        (containers, _) => format!("{what} in {} containers", containers.len()),
     }
 }
 

@@ -9,7 +9,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinError};
 
 use super::{Shared, broken, failure};
 use crate::{
@@ -29,18 +29,18 @@ static PLACES: Semaphore = Semaphore::const_new(2);
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
-    namespace: Option<String>,
+    pub(super) namespace: Option<String>,
     pod: Option<String>,
-    container: Option<String>,
-    pattern: Option<String>,
-    min_severity: Option<Severity>,
-    since: Option<String>,
+    pub(super) container: Option<String>,
+    pub(super) pattern: Option<String>,
+    pub(super) min_severity: Option<Severity>,
+    pub(super) since: Option<String>,
     until: Option<String>,
     limit: Option<u32>,
 }
 
 impl Asked {
-    fn query(self) -> Result<store::Query, String> {
+    pub(super) fn query(self) -> Result<store::Query, String> {
         let now = Timestamp::now();
         let nanos = |text: Option<String>| {
             let time =
@@ -112,27 +112,40 @@ impl Told {
 
 async fn answer(
     shared: &Shared,
-    look: impl FnOnce(&Reader) -> Result<Told, StoreError> + Send + 'static,
+    find: impl FnOnce(&Reader) -> Result<Told, StoreError> + Send + 'static,
 ) -> Response {
-    let Some(path): Option<Arc<PathBuf>> = shared.store() else {
-        return failure(
-            StatusCode::NOT_FOUND,
-            "this agent keeps no incidents: it was started without a store",
-        );
-    };
+    match look(shared, find).await {
+        Ok(Told::Json(Ok(text))) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        Ok(Told::Refused(status, error)) => failure(status, &error),
+        Ok(Told::Json(Err(error))) => broken(&error),
+        Err(Trouble::NoStore) => failure(StatusCode::NOT_FOUND, NO_STORE),
+        Err(Trouble::Unreadable(why)) => failure(StatusCode::SERVICE_UNAVAILABLE, &why),
+        Err(Trouble::Broken(error)) => broken(&error),
+    }
+}
+
+pub(super) const NO_STORE: &str = "this agent keeps no incidents: it was started without a store";
+
+/// Why the store gives no answer.
+pub(super) enum Trouble {
+    NoStore,
+    Unreadable(String),
+    Broken(JoinError),
+}
+
+/// Reads the store off the runtime's threads.
+pub(super) async fn look<T: Send + 'static>(
+    shared: &Shared,
+    find: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Trouble> {
+    let Some(path): Option<Arc<PathBuf>> = shared.store() else { return Err(Trouble::NoStore) };
     // Nobody closes the semaphore.
     let place = PLACES.acquire().await;
     let told =
-        tokio::task::spawn_blocking(move || Reader::open(&path).and_then(|reader| look(&reader))).await;
+        tokio::task::spawn_blocking(move || Reader::open(&path).and_then(|reader| find(&reader))).await;
     drop(place);
-    match told {
-        Ok(Ok(Told::Json(Ok(text)))) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
-        Ok(Ok(Told::Refused(status, error))) => failure(status, &error),
-        Ok(Ok(Told::Json(Err(error)))) => broken(&error),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "cannot read the store");
-            failure(StatusCode::SERVICE_UNAVAILABLE, &store::causes(&error))
-        }
-        Err(error) => broken(&error),
-    }
+    told.map_err(Trouble::Broken)?.map_err(|error| {
+        tracing::warn!(%error, "cannot read the store");
+        Trouble::Unreadable(store::causes(&error))
+    })
 }

@@ -8,6 +8,8 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
+mod pages;
+
 use super::{clients::MAX_CLIENTS, *};
 use crate::{
     model::{
@@ -117,7 +119,6 @@ async fn a_wrong_question_is_answered_in_json() {
         ("GET", "/api/v1/diagnoses?since=soon", 400),
         ("GET", "/api/v1/diagnoses?contaner=api", 400),
         ("GET", "/api/v2", 404),
-        ("GET", "/", 404),
         ("POST", "/metrics", 405),
         ("DELETE", "/api/v1/diagnoses", 405),
     ] {
@@ -248,10 +249,11 @@ async fn what_a_client_sends_along_is_not_looked_at() {
 #[tokio::test]
 async fn no_answer_is_anything_to_a_browser() {
     let address = agent(shared());
-    for path in ["/metrics", "/healthz", "/api/v1/diagnoses", "/nothing"] {
+    for path in ["/metrics", "/healthz", "/api/v1/diagnoses", "/nothing", "/", "/incidents/0a1b2c3d4e"] {
         let (_, head, _) = ask(&address, "GET", path).await;
         let head = head.to_lowercase();
-        for line in ["x-content-type-options: nosniff", "cache-control: no-store", "default-src 'none'"] {
+        let lines = ["nosniff", "cache-control: no-store", "default-src 'none'; ", "frame-ancestors 'none'"];
+        for line in lines {
             assert!(head.contains(line), "{path}: {head}");
         }
     }

@@ -10,7 +10,7 @@ use crate::model::{
 const LONGEST: usize = 160;
 
 /// `NAMESPACE/POD/NAME`, the name, or the short id.
-pub(super) fn named(incident: &Incident) -> String {
+pub(in crate::report) fn named(incident: &Incident) -> String {
     let Identity { name, namespace, pod, .. } = &incident.told.identity;
     let name = if name.is_empty() { incident.told.diagnosis.container.short() } else { name };
     if pod.is_empty() {
@@ -21,14 +21,14 @@ pub(super) fn named(incident: &Incident) -> String {
 
 /// A container that its runtime makes anew after each failure has another id and the same names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Workload {
+pub(super) struct Lineage {
     namespace: String,
     pod: String,
     /// The name, or the id where there is no name.
     name: String,
 }
 
-impl Workload {
+impl Lineage {
     pub(super) fn of(incident: &Incident) -> Self {
         let Identity { name, namespace, pod, .. } = &incident.told.identity;
         let id = &incident.told.diagnosis.container.0;
