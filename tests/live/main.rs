@@ -19,6 +19,7 @@ mod hostile;
 mod identity;
 mod incidents;
 mod metrics;
+mod otlp;
 mod patterns;
 mod probes;
 mod prometheus;

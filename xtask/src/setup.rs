@@ -3,6 +3,7 @@
 pub(crate) mod apt;
 mod bpf_linker;
 mod checkers;
+mod collector;
 pub(crate) mod go;
 pub(crate) mod kernels;
 mod kubernetes;
@@ -38,6 +39,8 @@ pub(crate) enum Part {
     Promtool,
     /// Prometheus and Alertmanager, which a live test lets watch an agent.
     Prometheus,
+    /// A collector of OpenTelemetry, which a live test sends diagnoses to.
+    Collector,
     /// helm and kubectl, which render the manifests.
     Kubernetes,
     /// What others check manifests and the list of the image's parts with.
@@ -56,7 +59,7 @@ pub(crate) enum State {
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::RustSources,
         Self::BpfLinker,
         Self::Docker,
@@ -66,6 +69,7 @@ impl Part {
         Self::Tracefs,
         Self::Promtool,
         Self::Prometheus,
+        Self::Collector,
         Self::Kubernetes,
         Self::Checkers,
         Self::Guest,
@@ -93,6 +97,7 @@ impl Part {
             Self::Tracefs => "as root: mount -t tracefs nodev /sys/kernel/tracing".to_owned(),
             Self::Promtool => "put promtool (from Prometheus) on PATH".to_owned(),
             Self::Prometheus => "put prometheus and prometheus-alertmanager on PATH".to_owned(),
+            Self::Collector => "install python3 with pip, or put rotel-agent on PATH".to_owned(),
             Self::Kubernetes => "put helm and kubectl on PATH".to_owned(),
             Self::Checkers => "install python3 with venv and pip".to_owned(),
             Self::Guest => format!("as root, with these packages: {}", packages::GUEST_PACKAGES.join(" ")),
@@ -111,6 +116,7 @@ impl Part {
             Self::Tracefs => tracefs::ensure(),
             Self::Promtool => promtool::ensure().map(drop),
             Self::Prometheus => prometheus::ensure(),
+            Self::Collector => collector::ensure(),
             Self::Kubernetes => kubernetes::ensure(),
             Self::Checkers => checkers::ensure(),
             Self::Guest => packages::guest(),
@@ -131,6 +137,7 @@ impl fmt::Display for Part {
             Self::Tracefs => "tracefs",
             Self::Promtool => "promtool",
             Self::Prometheus => "prometheus",
+            Self::Collector => "collector",
             Self::Kubernetes => "kubernetes tools",
             Self::Checkers => "checkers",
             Self::Guest => "guest tools",

@@ -42,7 +42,8 @@ pub(crate) fn gomon(args: &[&str]) -> Command {
     need_live_machine();
     let mut command = tied(GOMON);
     command.args(args).env_remove("RUST_LOG").stdin(Stdio::null());
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GOMON_")) {
+    let is_ours = |name: &str| ["GOMON_", "OTEL_"].iter().any(|prefix| name.starts_with(prefix));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(&name.to_string_lossy())) {
         command.env_remove(name);
     }
     command

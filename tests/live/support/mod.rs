@@ -1,6 +1,7 @@
 //! What every live test uses: the machine's fitness, processes of `gomon`, containers, waiting with a deadline.
 
 mod agent;
+mod collector;
 mod container;
 mod gomon;
 mod prometheus;
@@ -25,6 +26,7 @@ use std::{
 use serde_json::Value;
 
 pub(crate) use agent::{Agent, Series, free_address};
+pub(crate) use collector::{Collector, Received};
 pub(crate) use container::{Container, Said, docker, docker_ok, said};
 pub(crate) use gomon::{Finished, Running, gomon, gomon_as_nobody, gomon_with, run};
 pub(crate) use prometheus::{Monitoring, await_in};

@@ -77,7 +77,8 @@ fn fetch(target: &Path) -> Result<()> {
     fs::rename(&partial, target).with_context(|| format!("cannot move Go to {}", target.display()))
 }
 
-fn python() -> Result<PathBuf> {
+/// A Python that has pip.
+pub(super) fn python() -> Result<PathBuf> {
     let has_pip = |python: &PathBuf| command::succeeds(Command::new(python).args(["-m", "pip", "--version"]));
     if let Some(python) = command::find("python3").filter(has_pip) {
         return Ok(python);

@@ -96,6 +96,7 @@ pub(super) const RINGS: &[Ring] = &[
             Need::Wish(Part::Runtimes),
             Need::Wish(Part::Promtool),
             Need::Wish(Part::Prometheus),
+            Need::Wish(Part::Collector),
             Need::Containers,
         ],
         second_chance: true,
