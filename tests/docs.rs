@@ -12,7 +12,10 @@ use std::{collections::BTreeSet, env, fs, path::PathBuf};
 use gomon::{
     patterns::CATALOGUE,
     report::explain,
-    sink::metrics::{self, alerts},
+    sink::{
+        metrics::{self, alerts},
+        otlp::fields,
+    },
 };
 
 /// A file below docs/.
@@ -51,6 +54,11 @@ fn check_table(page: &str, name: &str, rows: &str) {
 #[test]
 fn the_tables_of_runtimes_are_generated_and_every_live_test_that_they_name_exists() {
     runtimes::tables(|name, rows| check_table("runtimes.md", name, rows));
+}
+
+#[test]
+fn the_table_of_what_a_log_record_says_is_generated() {
+    check_table("otlp.md", "fields", &fields::table());
 }
 
 #[test]

@@ -69,6 +69,48 @@ fn the_chart_gives_the_same_pod_as_the_kustomization() {
     }
 }
 
+/// A kustomization of somebody's own: a profile, and what sends diagnoses to a receiver.
+fn with_receiver(profile: &str) -> Option<Vec<Value>> {
+    let own = tempfile::tempdir().unwrap();
+    // Paths of kustomizations are relative.
+    let up = "../".repeat(own.path().canonicalize().unwrap().components().count() - 1);
+    let place = deploy("kubernetes").canonicalize().unwrap().display().to_string();
+    let place = format!("{up}{}", place.trim_start_matches('/'));
+    let text = format!("resources: [{place}/{profile}]\ncomponents: [{place}/otlp]\n");
+    fs::write(own.path().join("kustomization.yaml"), text).unwrap();
+    rendered("kubectl", &["kustomize", &own.path().display().to_string()])
+}
+
+/// In any order: lists that are merged by name come in that of the tool.
+fn by_name(mut pod: Value) -> Value {
+    let container = &mut pod["containers"][0];
+    for name in ["env", "volumeMounts"] {
+        container[name].as_array_mut().unwrap().sort_by_key(|one| one["name"].to_string());
+    }
+    pod["volumes"].as_array_mut().unwrap().sort_by_key(|one| one["name"].to_string());
+    pod
+}
+
+#[test]
+fn the_chart_and_the_kustomization_name_the_same_receiver_and_secret() {
+    let values = ["otlp.endpoint=http://otel-collector.observability:4317", "otlp.headersSecret=gomon-otlp"];
+    for profile in PROFILES {
+        let mut line = vec!["template", "gomon", "helm/gomon", "-n", "gomon"];
+        let profiled = format!("profile={profile}");
+        for value in values.into_iter().chain([profiled.as_str()]) {
+            line.extend(["--set", value]);
+        }
+        let (Some(charted), Some(kustomized)) = (rendered("helm", &line), with_receiver(profile)) else {
+            continue;
+        };
+        let [charted, kustomized] =
+            [charted, kustomized].map(|documents| by_name(without_image(pod(&documents))));
+        assert_eq!(charted, kustomized, "{profile}");
+        let secret = charted["volumes"].as_array().unwrap().iter().find(|one| one["name"] == "otlp");
+        assert_eq!(secret.unwrap()["secret"]["secretName"], "gomon-otlp");
+    }
+}
+
 /// The oldest Kubernetes with all that the manifests use, and the newest that the checker knows.
 const KUBERNETES: [&str; 2] = ["1.30", "1.37"];
 
