@@ -11,9 +11,12 @@ use std::{
     process::Command,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-const PROFILES: [&str; 2] = ["restricted", "full"];
+/// Two profiles, and both with Kubernetes Events.
+const PROFILES: [&str; 4] = ["restricted", "full", "restricted-events", "full-events"];
+/// The user and group that the agent becomes.
+const USER: u32 = 65_523;
 
 fn deploy(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name)
@@ -37,10 +40,10 @@ fn kustomized(profile: &str) -> Option<Vec<Value>> {
 }
 
 fn charted(profile: &str) -> Option<Vec<Value>> {
-    rendered(
-        "helm",
-        &["template", "gomon", "helm/gomon", "-n", "gomon", "--set", &format!("profile={profile}")],
-    )
+    let (profile, events) =
+        profile.strip_suffix("-events").map_or((profile, false), |profile| (profile, true));
+    let values = format!("profile={profile},kubernetesEvents.enabled={events}");
+    rendered("helm", &["template", "gomon", "helm/gomon", "-n", "gomon", "--set", &values])
 }
 
 fn pod(documents: &[Value]) -> Value {
@@ -60,7 +63,8 @@ fn without_image(mut pod: Value) -> Value {
 fn the_chart_gives_the_same_pod_as_the_kustomization() {
     for profile in PROFILES {
         let (Some(kustomized), Some(charted)) = (kustomized(profile), charted(profile)) else { continue };
-        assert_eq!(without_image(pod(&charted)), without_image(pod(&kustomized)), "{profile}");
+        let [charts, other] = [&charted, &kustomized].map(|one| by_name(without_image(pod(one))));
+        assert_eq!(charts, other, "{profile}");
         let config = |documents: &[Value]| {
             let map = documents.iter().find(|document| document["kind"] == "ConfigMap").unwrap();
             serde_saphyr::from_str::<Value>(map["data"]["gomon.yaml"].as_str().unwrap()).unwrap()
@@ -94,7 +98,7 @@ fn by_name(mut pod: Value) -> Value {
 #[test]
 fn the_chart_and_the_kustomization_name_the_same_receiver_and_secret() {
     let values = ["otlp.endpoint=http://otel-collector.observability:4317", "otlp.headersSecret=gomon-otlp"];
-    for profile in PROFILES {
+    for profile in ["restricted", "full"] {
         let mut line = vec!["template", "gomon", "helm/gomon", "-n", "gomon"];
         let profiled = format!("profile={profile}");
         for value in values.into_iter().chain([profiled.as_str()]) {
@@ -162,7 +166,7 @@ fn only_the_full_profile_may_all_but_rule_the_node() {
         assert_eq!(security["readOnlyRootFilesystem"], true);
         assert_eq!(security["capabilities"]["drop"], serde_json::json!(["ALL"]));
         let may = security["capabilities"]["add"].as_array().unwrap();
-        assert_eq!(may.contains(&"SYS_ADMIN".into()), profile == "full", "{profile}");
+        assert_eq!(may.contains(&"SYS_ADMIN".into()), profile.starts_with("full"), "{profile}");
         assert_eq!(pod["automountServiceAccountToken"], false);
         let written: Vec<&Value> = pod["containers"][0]["volumeMounts"]
             .as_array()
@@ -175,12 +179,82 @@ fn only_the_full_profile_may_all_but_rule_the_node() {
     }
 }
 
+/// The documents of a kind.
+fn of_kind<'a>(documents: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    documents.iter().filter(|document| document["kind"] == kind).collect()
+}
+
+#[test]
+fn only_with_kubernetes_events_is_there_a_token_and_a_role() {
+    for profile in PROFILES {
+        let (Some(kustomized), Some(charted)) = (kustomized(profile), charted(profile)) else { continue };
+        for documents in [&kustomized, &charted] {
+            let pod = pod(documents);
+            let kinds: Vec<&str> =
+                documents.iter().filter_map(|document| document["kind"].as_str()).collect();
+            let roles = kinds.iter().filter(|kind| kind.contains("Role")).count();
+            let tokens = pod["volumes"].as_array().unwrap().iter();
+            let tokens: Vec<&Value> = tokens.filter(|volume| volume.get("projected").is_some()).collect();
+            let env = pod["containers"][0]["env"].as_array().unwrap();
+            let is_on = env.iter().any(|one| one["name"] == "GOMON_KUBERNETES_EVENTS");
+            assert_eq!(pod["automountServiceAccountToken"], false, "{profile}");
+            assert_eq!(of_kind(documents, "ServiceAccount")[0]["automountServiceAccountToken"], false);
+            if profile.ends_with("-events") {
+                assert_eq!((roles, tokens.len(), is_on), (2, 1, true), "{profile}");
+            } else {
+                assert_eq!((roles, tokens.len(), is_on), (0, 0, false), "{profile}");
+                assert_eq!(pod.get("securityContext"), None, "{profile}");
+            }
+        }
+    }
+}
+
+#[test]
+fn events_may_be_created_and_patched_and_nothing_else_may_be_done() {
+    for documents in [kustomized("restricted-events"), charted("restricted-events")].into_iter().flatten() {
+        let [role] = of_kind(&documents, "ClusterRole").try_into().unwrap();
+        let allowed =
+            json!({ "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] });
+        assert_eq!(role["rules"], json!([allowed]));
+        let [binding] = of_kind(&documents, "ClusterRoleBinding").try_into().unwrap();
+        assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+        let account = json!({ "kind": "ServiceAccount", "name": "gomon", "namespace": "gomon" });
+        assert_eq!(binding["subjects"], json!([account]));
+    }
+}
+
+#[test]
+fn the_token_is_where_the_agent_looks_and_for_the_group_that_it_becomes() {
+    let Some(documents) = kustomized("full-events") else { return };
+    let pod = pod(&documents);
+    assert_eq!(pod["securityContext"], json!({ "fsGroup": USER }));
+    let named = |list: &Value, name: &str| {
+        list.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone()
+    };
+    let container = &pod["containers"][0];
+    let place = json!({
+        "name": "api", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true,
+    });
+    assert_eq!(named(&container["volumeMounts"], "api"), place);
+    let files = &named(&pod["volumes"], "api")["projected"];
+    assert_eq!(files["defaultMode"], 0o440);
+    assert_eq!(files["sources"][0]["serviceAccountToken"]["path"], "token");
+    assert_eq!(files["sources"][1]["configMap"]["items"][0]["path"], "ca.crt");
+    assert_eq!(named(&container["env"], "GOMON_KUBERNETES_EVENTS")["value"], "true");
+    let node = &named(&container["env"], "NODE_NAME")["valueFrom"]["fieldRef"]["fieldPath"];
+    assert_eq!(node, "spec.nodeName");
+}
+
 /// Where the agent may write.
 const WRITTEN: [&str; 2] = ["/run/gomon", "/var/lib/gomon"];
 
 #[test]
 fn every_capability_and_every_mount_has_its_reason_beside_it() {
-    for file in ["kubernetes/base/daemonset.yaml", "kubernetes/full/daemonset.yaml"] {
+    for file in [
+        "kubernetes/base/daemonset.yaml",
+        "kubernetes/full/daemonset.yaml",
+        "kubernetes/events/daemonset.yaml",
+    ] {
         let text = fs::read_to_string(deploy(file)).unwrap();
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         let base = fs::read_to_string(deploy("kubernetes/base/daemonset.yaml")).unwrap();

@@ -1,5 +1,6 @@
 //! The agent's configuration: flags over `GOMON_*` over drop-ins over the file over defaults. An unknown key is an error.
 
+pub mod kubernetes;
 pub mod otlp;
 mod reload;
 pub mod store;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 pub use reload::Reload;
 
 use crate::{nearest::nearest, sink::metrics::DEFAULT_MAX_SERIES};
+use kubernetes::{KubernetesConfig, Said};
 use otlp::{Endpoint, HeaderSource, OtlpConfig, Protocol};
 use store::StoreConfig;
 
@@ -76,6 +78,8 @@ pub struct Config {
     pub store: Option<StoreConfig>,
     /// Where diagnoses go as log records of OpenTelemetry; `None` sends none.
     pub otlp: Option<OtlpConfig>,
+    /// Where Kubernetes Events are written; `None` writes none.
+    pub kubernetes: Option<KubernetesConfig>,
     /// Whether the agent gives up what it no longer needs once it watches.
     pub confine: bool,
     pub log_format: LogFormat,
@@ -106,6 +110,12 @@ pub struct Layer {
     /// A duration such as `10s`.
     pub otlp_timeout: Option<String>,
     pub otlp_ca_file: Option<PathBuf>,
+    pub kubernetes_events: Option<bool>,
+    pub kubernetes_events_per_minute: Option<u32>,
+    /// `https://HOST:PORT`.
+    pub kubernetes_api: Option<String>,
+    pub kubernetes_credentials: Option<PathBuf>,
+    pub node_name: Option<String>,
     pub confine: Option<bool>,
     pub log_format: Option<LogFormat>,
     pub log_level: Option<LogLevel>,
@@ -150,6 +160,7 @@ impl Config {
 
     /// Fills in the defaults and checks the values.
     fn complete(layer: Layer) -> Result<Self, ConfigError> {
+        let said = layer.of_kubernetes();
         let Layer { listen, socket, runtime_sockets, host_root, max_series, .. } = layer;
         let Layer { store, store_max_age, store_max_size, confine, log_format, log_level, .. } = layer;
         let Layer { otlp_endpoint, otlp_protocol, otlp_headers, otlp_timeout, otlp_ca_file, .. } = layer;
@@ -168,6 +179,7 @@ impl Config {
             max_series: max_series.unwrap_or(DEFAULT_MAX_SERIES),
             store: StoreConfig::complete(store, store_max_age, store_max_size)?,
             otlp: otlp.complete()?,
+            kubernetes: KubernetesConfig::complete(said)?,
             confine: confine.unwrap_or(true),
             log_format: log_format.unwrap_or(LogFormat::Text),
             log_level: log_level.unwrap_or(LogLevel::Info),
@@ -197,6 +209,7 @@ impl Config {
 impl Layer {
     /// What `self` says, and where it says nothing what `below` says.
     fn over(self, below: Self) -> Self {
+        let Said { events, per_minute, api, credentials, node } = self.of_kubernetes();
         let Self { listen, socket, runtime_sockets, host_root, max_series, .. } = self;
         let Self { store, store_max_age, store_max_size, confine, log_format, log_level, .. } = self;
         let Self { otlp_endpoint, otlp_protocol, otlp_headers, otlp_timeout, otlp_ca_file, .. } = self;
@@ -214,9 +227,24 @@ impl Layer {
             otlp_headers: otlp_headers.or(below.otlp_headers),
             otlp_timeout: otlp_timeout.or(below.otlp_timeout),
             otlp_ca_file: otlp_ca_file.or(below.otlp_ca_file),
+            kubernetes_events: events.or(below.kubernetes_events),
+            kubernetes_events_per_minute: per_minute.or(below.kubernetes_events_per_minute),
+            kubernetes_api: api.or(below.kubernetes_api),
+            kubernetes_credentials: credentials.or(below.kubernetes_credentials),
+            node_name: node.or(below.node_name),
             confine: confine.or(below.confine),
             log_format: log_format.or(below.log_format),
             log_level: log_level.or(below.log_level),
+        }
+    }
+
+    fn of_kubernetes(&self) -> Said {
+        Said {
+            events: self.kubernetes_events,
+            per_minute: self.kubernetes_events_per_minute,
+            api: self.kubernetes_api.clone(),
+            credentials: self.kubernetes_credentials.clone(),
+            node: self.node_name.clone(),
         }
     }
 }

@@ -18,6 +18,7 @@ mod healthy;
 mod hostile;
 mod identity;
 mod incidents;
+mod kubernetes;
 mod metrics;
 mod otlp;
 mod patterns;

@@ -103,6 +103,21 @@ pub struct AgentArgs {
     /// Certificates of the authorities that count for https, PEM [default: those of the system]
     #[arg(long, value_name = "PATH", env = "GOMON_OTLP_CA_FILE")]
     pub otlp_ca_file: Option<PathBuf>,
+    /// Write Kubernetes Events about what is found in pods [default: false]
+    #[arg(long, value_name = "BOOL", env = "GOMON_KUBERNETES_EVENTS", num_args = 0..=1, default_missing_value = "true")]
+    pub kubernetes_events: Option<bool>,
+    /// Write so many of them in a minute at most [default: 10]
+    #[arg(long, value_name = "N", env = "GOMON_KUBERNETES_EVENTS_PER_MINUTE")]
+    pub kubernetes_events_per_minute: Option<u32>,
+    /// The Kubernetes API [default: what the kubelet tells the pod]
+    #[arg(long, value_name = "URL", env = "GOMON_KUBERNETES_API")]
+    pub kubernetes_api: Option<String>,
+    /// Directory of token and ca.crt for it [default: /var/run/secrets/kubernetes.io/serviceaccount]
+    #[arg(long, value_name = "PATH", env = "GOMON_KUBERNETES_CREDENTIALS")]
+    pub kubernetes_credentials: Option<PathBuf>,
+    /// Name of this node in what is told to others [default: the host name]
+    #[arg(long, value_name = "NAME", env = "NODE_NAME")]
+    pub node_name: Option<String>,
     /// Give up what is no longer needed once it watches; false is for debugging [default: true]
     #[arg(long, value_name = "BOOL", env = "GOMON_CONFINE")]
     pub confine: Option<bool>,
@@ -146,6 +161,11 @@ impl AgentArgs {
             otlp_headers: self.otlp_headers_file.clone().map(Into::into),
             otlp_timeout: self.otlp_timeout.clone(),
             otlp_ca_file: self.otlp_ca_file.clone(),
+            kubernetes_events: self.kubernetes_events,
+            kubernetes_events_per_minute: self.kubernetes_events_per_minute,
+            kubernetes_api: self.kubernetes_api.clone(),
+            kubernetes_credentials: self.kubernetes_credentials.clone(),
+            node_name: self.node_name.clone(),
             confine: self.confine,
             log_format: self.log_format,
             log_level,
@@ -289,6 +309,7 @@ mod tests {
             "agent --store /var/lib/gomon/a.db --store-max-age 7d --store-max-size 1GiB",
             "agent --config /tmp/gomon.yaml --metrics-max-series 500 --confine false --log-format json --host-root /host",
             "agent --otlp-endpoint https://c:4318 --otlp-protocol http/protobuf --otlp-headers-file /h --otlp-timeout 5s",
+            "agent --kubernetes-events --node-name n1 --kubernetes-events-per-minute 20 --kubernetes-api https://10.0.0.1",
             "diagnose api -o json --fail-on error --min-severity warning --timeout 30s",
             "diagnose -n shop -p api-7d9f --since 10m -w",
             "diagnose shop/api-7d9f/api --since 2026-03-01T09:30:00Z",

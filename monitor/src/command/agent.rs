@@ -14,6 +14,8 @@ use super::{
     settings::{self, Log},
     version::BUILD,
 };
+#[cfg(feature = "kubernetes")]
+use crate::sink::events::{Posted, Poster};
 use crate::{
     cli::{
         Global,
@@ -41,6 +43,9 @@ use sight::Sight;
 const GRACE: Duration = Duration::from_millis(200);
 /// How long writing the last incidents may take.
 const STORE_GRACE: Duration = Duration::from_secs(5);
+/// How long writing the last Kubernetes Events may take.
+#[cfg(feature = "kubernetes")]
+const EVENTS_GRACE: Duration = Duration::from_secs(3);
 
 pub(super) fn run(args: &AgentArgs, global: Global) -> Result<Exit, Failure> {
     reload::ignore_until_listened_to();
@@ -158,6 +163,12 @@ async fn serve(
     if let Some(exporter) = &exporter {
         pipeline = pipeline.handing_to(Box::new(exporter.handle()));
     }
+    #[cfg(feature = "kubernetes")]
+    let poster = config.kubernetes.clone().map(Poster::start);
+    #[cfg(feature = "kubernetes")]
+    if let Some(poster) = &poster {
+        pipeline = pipeline.handing_to(Box::new(poster.handle()));
+    }
     let mut sight = Sight::new(off);
     let ended = loop {
         tokio::select! {
@@ -181,7 +192,11 @@ async fn serve(
         // Its end removes the socket.
         drop(local.await);
     }
-    tokio::join!(export::finish(exporter), close(keeper));
+    #[cfg(feature = "kubernetes")]
+    let announced = finish(poster);
+    #[cfg(not(feature = "kubernetes"))]
+    let announced = std::future::ready(());
+    tokio::join!(export::finish(exporter), announced, close(keeper));
     tracing::info!("gomon stopped");
     ended
 }
@@ -193,6 +208,14 @@ async fn close(keeper: Option<Keeper>) {
     if left > 0 {
         tracing::error!(left, "incidents were not written");
     }
+}
+
+/// Writes the last Kubernetes Events, and says what became of all.
+#[cfg(feature = "kubernetes")]
+async fn finish(poster: Option<Poster>) {
+    let Some(poster) = poster else { return };
+    let Posted { created, patched, failed, refused, dropped, .. } = poster.finish(EVENTS_GRACE).await;
+    tracing::info!(created, patched, failed, refused, dropped, "no more Kubernetes Events are written");
 }
 
 /// Makes the place of the store, and gives it to the user that the agent becomes.

@@ -93,7 +93,13 @@ fn passes(level: LogLevel) -> Targets {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let others = if level == LogLevel::Trace { LevelFilter::TRACE } else { filter.min(LevelFilter::WARN) };
-    Targets::new().with_default(others).with_target("gomon", filter).with_target("gomon_ebpf", filter)
+    // Tells every failing call; gomon tells a failure once.
+    let kube = if level == LogLevel::Trace { LevelFilter::TRACE } else { LevelFilter::OFF };
+    Targets::new()
+        .with_target("kube_client", kube)
+        .with_default(others)
+        .with_target("gomon", filter)
+        .with_target("gomon_ebpf", filter)
 }
 
 #[cfg(test)]

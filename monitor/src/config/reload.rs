@@ -26,6 +26,7 @@ impl Config {
             max_series,
             store,
             otlp,
+            kubernetes,
             confine,
             log_format,
             log_level,
@@ -42,6 +43,7 @@ impl Config {
             (config.host_root != host_root).then_some("host_root"),
             (config.store != store).then_some("store"),
             (config.otlp != otlp).then_some("otlp"),
+            (config.kubernetes != kubernetes).then_some("kubernetes_events"),
             (config.confine != confine).then_some("confine"),
         ];
         Reload {

@@ -25,15 +25,15 @@ use crate::{
         time::{BootEpoch, BootNs},
     },
     patterns::{CATALOGUE, Need},
-    sink::store::Tallies,
+    sink::{events::Posted, store::Tallies},
 };
 
 use containers::Containers;
 use families::Families;
 use process::ProcessCollector;
 pub use table::{
-    Dropped, Inspected, Kind, METRICS, Metric, OtlpExports, OtlpRecords, Pruned, SetAside, StoreWrite,
-    Unattributed, book,
+    Dropped, EventWrite, Inspected, Kind, METRICS, Metric, OtlpExports, OtlpRecords, Pruned, SetAside,
+    StoreWrite, Unattributed, book,
 };
 
 /// The most series with container labels, where nothing else is configured.
@@ -111,6 +111,7 @@ impl Metrics {
         metrics.tell_probes();
         metrics.set_store(Tallies::default());
         metrics.set_otlp(otlp::Tallies::default());
+        metrics.set_kubernetes_events(Posted::default());
         Ok(metrics)
     }
 
@@ -242,6 +243,22 @@ impl Metrics {
         raise(&store.dropped, &[], dropped);
         raise(&store.pruned, &[Pruned::Age.labels()], pruned_age);
         raise(&store.pruned, &[Pruned::Size.labels()], pruned_size);
+    }
+
+    /// What became of Kubernetes Events.
+    pub fn set_kubernetes_events(&self, posted: Posted) {
+        let Posted { created, patched, failed, refused, dropped, waiting } = posted;
+        for (result, total) in [
+            (EventWrite::Created, created),
+            (EventWrite::Patched, patched),
+            (EventWrite::Failed, failed),
+            (EventWrite::Refused, refused),
+            (EventWrite::Dropped, dropped),
+        ] {
+            raise(&self.families.kubernetes_events, &[result.labels()], total);
+        }
+        let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+        self.families.kubernetes_events_waiting.with_label_values::<&str>(&[]).set(waiting);
     }
 
     /// An inspection ended.

@@ -75,12 +75,12 @@ impl Bundle {
     }
 
     /// `linux.cgroupsPath`.
-    pub(super) fn cgroup(mut self, path: &str) -> Self {
+    pub(crate) fn cgroup(mut self, path: &str) -> Self {
         self.config["linux"]["cgroupsPath"] = path.into();
         self.written()
     }
 
-    pub(super) fn annotations(mut self, annotations: Value) -> Self {
+    pub(crate) fn annotations(mut self, annotations: Value) -> Self {
         self.config["annotations"] = annotations;
         self.written()
     }
@@ -203,7 +203,7 @@ fn seeing(line: &[&str], change: &str) -> Command {
 }
 
 /// An id as runtimes make them up, another each time.
-pub(super) fn random_id() -> String {
+pub(crate) fn random_id() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
     format!("{:0<64}", format!("{now:x}{:x}", std::process::id()))
 }

@@ -50,6 +50,8 @@ pub(super) struct Families {
     pub(super) inspections_stuck: IntGaugeVec,
     pub(super) store: StoreFamilies,
     pub(super) otlp: OtlpFamilies,
+    pub(super) kubernetes_events: IntCounterVec,
+    pub(super) kubernetes_events_waiting: IntGaugeVec,
 }
 
 /// Those of the export of log records.
@@ -141,6 +143,8 @@ impl Families {
             inspections_stuck: add.gauge(&table::INSPECTIONS_STUCK)?,
             store: StoreFamilies::register(&add)?,
             otlp: OtlpFamilies::register(&add)?,
+            kubernetes_events: add.counter(&table::KUBERNETES_EVENTS)?,
+            kubernetes_events_waiting: add.gauge(&table::KUBERNETES_EVENTS_WAITING)?,
         })
     }
 }

@@ -137,6 +137,10 @@ metrics! {
         "Diagnoses whose news wait to be sent, repeats for their minute among them.";
     OTLP_QUEUE_BYTES = "gomon_otlp_queue_bytes", Gauge, &[],
         "Bytes of what waits to be sent, about.";
+    KUBERNETES_EVENTS = "gomon_kubernetes_events_total", Counter, &["result"],
+        "Kubernetes Events that were created or patched; tries that failed and come again; writes that the API refuses; news that were given up.";
+    KUBERNETES_EVENTS_WAITING = "gomon_kubernetes_events_waiting", Gauge, &[],
+        "Containers and patterns whose news wait for their time, the budget or the API.";
 
     PROCESS_CPU = "process_cpu_seconds_total", Counter, &[],
         "User and system CPU time of gomon.";
@@ -254,6 +258,17 @@ labels! {
     OtlpExports { Ok = "ok", Retried = "retried", Refused = "refused", } -> &'static str
 }
 
+labels! {
+    /// What became of a Kubernetes Event: `result` of `gomon_kubernetes_events_total`.
+    EventWrite {
+        Created = "created",
+        Patched = "patched",
+        Failed = "failed",
+        Refused = "refused",
+        Dropped = "dropped",
+    } -> &'static str
+}
+
 /// All of docs/metrics.md.
 #[must_use]
 pub fn book() -> String {
@@ -280,6 +295,7 @@ pub fn book() -> String {
     let pruned: Vec<String> = Pruned::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
     let records: Vec<String> = OtlpRecords::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
     let exports: Vec<String> = OtlpExports::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
+    let events: Vec<String> = EventWrite::ALL.iter().map(|one| format!("`{}`", one.labels())).collect();
     for (label, values) in [
         ("`stage`/`reason` of `gomon_events_dropped_total`", dropped),
         ("`reason` of `gomon_events_unattributed_total`", unattributed),
@@ -289,6 +305,7 @@ pub fn book() -> String {
         ("`reason` of `gomon_store_pruned_total`", pruned),
         ("`result` of `gomon_otlp_records_total`", records),
         ("`result` of `gomon_otlp_exports_total`", exports),
+        ("`result` of `gomon_kubernetes_events_total`", events),
     ] {
         let _ = writeln!(out, "| {label} | {} |", values.join(", "));
     }

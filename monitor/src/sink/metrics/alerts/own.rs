@@ -259,6 +259,18 @@ sum by (job, instance) (increase(gomon_otlp_exports_total{result="ok"}[15m])) > 
         todo: "`rejected`, `refused`: the receiver did not want them, the log has its reason. `queue_full`: it was away for too long, see GomonOtlpFailing.",
     },
     Own {
+        name: "GomonKubernetesEventsFailing",
+        expr: r#"sum by (job, instance, result) (increase(gomon_kubernetes_events_total{result=~"failed|refused|dropped"}[15m])) > 0"#,
+        minutes: 15,
+        urgency: Warning,
+        summary: "gomon cannot write Kubernetes Events.",
+        what: "Events of the agent at {{ $labels.instance }} are {{ $labels.result }}: who looks at a pod with kubectl does not see \
+               what is wrong with it. Metrics, API and the store have it.",
+        todo: "The log of the agent has the API's own words. `refused`: the role of its service account lacks `create` and `patch` \
+               on `events` of `events.k8s.io`, or the namespace is gone. `failed`: the API, its certificate or the token. \
+               `dropped`: more pods fail than the budget lets it tell, see `kubernetes_events_per_minute`.",
+    },
+    Own {
         name: "GomonSelfTestFailing",
         expr: "increase(gomon_self_test_failures_total[10m]) > 2",
         minutes: 0,
