@@ -43,6 +43,8 @@ pub(crate) enum Part {
     Collector,
     /// helm and kubectl, which render the manifests.
     Kubernetes,
+    /// A headless Chromium, which shows reports and pages.
+    Browser,
     /// What others check manifests and the list of the image's parts with.
     Checkers,
     /// What boots other kernels, and what their guests are made of.
@@ -71,6 +73,7 @@ impl Part {
         Self::Prometheus,
         Self::Collector,
         Self::Kubernetes,
+        Self::Browser,
         Self::Checkers,
         Self::Guest,
         Self::Kernels,
@@ -100,6 +103,9 @@ impl Part {
             Self::Collector => "install python3 with pip, or put rotel-agent on PATH".to_owned(),
             Self::Kubernetes => "put helm and kubectl on PATH".to_owned(),
             Self::Checkers => "install python3 with venv and pip".to_owned(),
+            Self::Browser => {
+                format!("as root, with these packages: {}", packages::BROWSER_PACKAGES.join(" "))
+            }
             Self::Guest => format!("as root, with these packages: {}", packages::GUEST_PACKAGES.join(" ")),
             Self::Kernels => "apt sources with a Debian mirror that is reachable".to_owned(),
         }
@@ -119,6 +125,7 @@ impl Part {
             Self::Collector => collector::ensure(),
             Self::Kubernetes => kubernetes::ensure(),
             Self::Checkers => checkers::ensure(),
+            Self::Browser => packages::browser(),
             Self::Guest => packages::guest(),
             Self::Kernels => kernels::ordinary(),
         }
@@ -140,6 +147,7 @@ impl fmt::Display for Part {
             Self::Collector => "collector",
             Self::Kubernetes => "kubernetes tools",
             Self::Checkers => "checkers",
+            Self::Browser => "browser",
             Self::Guest => "guest tools",
             Self::Kernels => "kernels",
         })

@@ -25,6 +25,9 @@ pub(super) const IMAGE_TOOLS_PACKAGES: &[&str] = &[
 /// All that may have to be installed for the runtimes beside Docker.
 pub(super) const RUNTIMES_PACKAGES: &[&str] = &["containerd", "runc", "crun", "podman"];
 
+/// All that may have to be installed for tests of pages: the browser without its windows.
+pub(super) const BROWSER_PACKAGES: &[&str] = &["chromium-headless-shell"];
+
 /// All that may have to be installed for guests.
 pub(super) const GUEST_PACKAGES: &[&str] =
     &["qemu-system-x86", "busybox-static", "runc", "gcc", "libc6-dev", "musl", "musl-tools"];
@@ -93,6 +96,12 @@ const RUNTIMES: &[Wanted] = &[
     Wanted { what: "podman", present: || command::find("podman").is_some(), packages: &["podman"] },
 ];
 
+const BROWSER: &[Wanted] = &[Wanted {
+    what: "chromium-headless-shell or chromium",
+    present: || command::find("chromium-headless-shell").or_else(|| command::find("chromium")).is_some(),
+    packages: BROWSER_PACKAGES,
+}];
+
 /// A daemon that answers is enough; otherwise all that is needed to start one, as root.
 pub(super) fn docker() -> Result<()> {
     if command::succeeds(Command::new("docker").arg("version")) {
@@ -106,6 +115,10 @@ pub(super) fn docker() -> Result<()> {
 
 pub(super) fn runtimes() -> Result<()> {
     install(RUNTIMES)
+}
+
+pub(super) fn browser() -> Result<()> {
+    install(BROWSER)
 }
 
 pub(super) fn guest() -> Result<()> {

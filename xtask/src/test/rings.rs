@@ -78,6 +78,7 @@ pub(super) const RINGS: &[Ring] = &[
         needs: &[
             Need::KernelBuild,
             Need::Wish(Part::Promtool),
+            Need::Wish(Part::Browser),
             Need::Wish(Part::Kubernetes),
             Need::Wish(Part::Checkers),
         ],

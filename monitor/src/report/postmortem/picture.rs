@@ -16,7 +16,7 @@ const LANES: usize = 24;
 /// Characters of a lane's name: what is left of a narrow page.
 const NAME: usize = 30;
 /// Characters of its container's name, on a wide page.
-const CONTAINER: usize = 60;
+const CONTAINER: usize = 40;
 /// Standing facts in a row beside the name.
 const STANDING: usize = 8;
 /// Heights in pixels.
@@ -123,7 +123,7 @@ impl<'a> Lane<'a> {
 
 /// From the right: the name stands at the left.
 fn standing_x(at: usize) -> String {
-    percent(98.0 - 3.6 * f64::from(u8::try_from(at % STANDING).unwrap_or_default()))
+    percent(97.0 - 3.6 * f64::from(u8::try_from(at % STANDING).unwrap_or_default()))
 }
 
 /// A mark that leads to its line of the table.
