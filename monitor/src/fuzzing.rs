@@ -2,6 +2,7 @@
 //! Built with the feature `fuzzing` alone; docs/fuzzing.md says how to run it.
 
 mod hostile;
+mod kept;
 mod mutate;
 mod outside;
 mod pure;
@@ -153,7 +154,7 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// All of them.
 pub fn targets() -> impl Iterator<Item = &'static Target> {
-    let tables = [pure::TARGETS, outside::TARGETS, runtime::FUZZED, inspect::fuzzing::TARGETS];
+    let tables = [pure::TARGETS, outside::TARGETS, kept::TARGETS, runtime::FUZZED, inspect::fuzzing::TARGETS];
     tables.into_iter().flatten()
 }
 

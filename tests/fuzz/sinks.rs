@@ -25,7 +25,7 @@ fn target(name: &str) -> &'static Target {
     targets().find(|target| target.name == name).unwrap()
 }
 
-/// The targets themselves look at each line that comes out: text, JSON, YAML, Markdown, lines of events, labels.
+/// The targets themselves look at each line that comes out: text, JSON, YAML, Markdown, HTML, lines of events, labels.
 #[test]
 fn no_string_of_a_container_is_active_in_any_report_or_metric() {
     let scenarios = root().join("tests/scenarios");

@@ -121,6 +121,23 @@ fn gomon_incidents_asks_the_agent_and_shows_one() {
     let page = ask(&["show", id, "-o", "markdown"]).exits(0).stdout;
     assert!(page.contains("## Timeline"), "{page}");
     ask(&["show", "ffffffffff"]).exits(4);
+    // The same as a postmortem, from the command and from the agent.
+    let report = |args: &[&str]| {
+        let line: Vec<&str> =
+            ["report", "--socket", socket].into_iter().chain(args.iter().copied()).collect();
+        run(gomon(&line))
+    };
+    let told =
+        report(&["-c", &container.name, "--pattern", "missing-interpreter", "-o", "json"]).exits(0).json();
+    assert_eq!(told["causes"][0]["incidents"][0], one["id"], "{told}");
+    assert_eq!(told["timeline"]["entries"][0]["source"], "kernel", "{told}");
+    let page = report(&[id, "-o", "html"]).exits(0).stdout;
+    assert!(page.contains(&format!("<h1>missing-interpreter in {}</h1>", container.name)), "{page}");
+    report(&["ffffffffff"]).exits(4);
+    let served = agent.get(&format!("/incidents/{id}"));
+    assert!(served.contains("F1 missing-interpreter") && served.contains("<svg"), "{served}");
+    let first = agent.get("/?min_severity=error");
+    assert!(first.contains(&format!("/incidents/{id}")) && first.contains("ready</span>"), "{first}");
 }
 
 /// A file system of its own in memory; gone when dropped.

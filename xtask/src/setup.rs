@@ -61,7 +61,7 @@ pub(crate) enum State {
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::RustSources,
         Self::BpfLinker,
         Self::Docker,

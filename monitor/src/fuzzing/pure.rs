@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 
-use super::{Seed, Target, Told};
+use super::{Seed, Target, Told, kept};
 use crate::{
     attribution::{self, Attribution, Proof},
     decode::Decoder,
@@ -122,6 +122,8 @@ fn recording(bytes: &[u8]) -> Told {
             text.push_str(&page);
         }
     }
+    let incidents = kept::incidents(&conclusions, epoch);
+    drop(kept::shown(&incidents, incidents.len() as u64));
     fault.map_or(Told::Value(text), Told::Refused)
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     container::{CgroupId, ContainerId, Identity},
-    diagnosis::{Conclusion, Coverage, Diagnosis, Ending, Evidence, Source},
+    diagnosis::{Blindness, Conclusion, Coverage, Diagnosis, Ending, Evidence, Source},
     text::inert,
     time::{BootEpoch, BootNs},
 };
@@ -55,8 +55,16 @@ impl Told {
         let Facts { entrypoint, go_version, libc, linkage, user, memory_limit_bytes: _ } = &mut self.facts;
         let texts =
             [pattern, subject, summary, entrypoint, go_version, libc, linkage, user, &mut self.version];
+        let Identity { name, image, namespace, pod, pod_uid, runtime: _, workload } = &mut self.identity;
+        let names = [name, image, namespace, pod, pod_uid];
+        let owner = workload.as_mut().map(|workload| &mut workload.name);
         let facts = evidence.iter_mut().map(|one| &mut one.fact);
-        for text in texts.into_iter().chain(facts).chain(consequence_of) {
+        let blind =
+            self.coverage.blind.iter_mut().flat_map(|Blindness { what, why, patterns }| {
+                [what, why].into_iter().chain(patterns.iter_mut())
+            });
+        let all = texts.into_iter().chain(names).chain(owner).chain(facts).chain(blind).chain(consequence_of);
+        for text in all {
             if let Cow::Owned(safe) = inert(text) {
                 *text = safe;
             }

@@ -20,6 +20,8 @@ use crate::{
 
 /// Characters of a subject in the narrow table.
 const SUBJECT: usize = 48;
+/// Characters of any cell: padding is as long in every other line.
+const CELL: usize = 512;
 /// What every table has; the wide one has more.
 const HEADS: [&str; 7] = ["ID", "LAST SEEN", "COUNT", "SEVERITY", "CONTAINER", "PATTERN", "SUBJECT"];
 const WIDE_HEADS: [&str; 5] = ["FIRST SEEN", "CONFIDENCE", "CONSEQUENCE OF", "IMAGE", "CONTAINER ID"];
@@ -176,7 +178,7 @@ fn row(incident: &Incident, is_wide: bool) -> Vec<String> {
             inert(&container.0).into_owned(),
         ]);
     }
-    cells
+    cells.iter().map(|cell| inert_short(cell, CELL)).collect()
 }
 
 /// `NAMESPACE/POD/NAME`, or what there is of it.

@@ -126,6 +126,27 @@ fn a_string_of_the_container_steers_nothing_in_any_form() {
 }
 
 #[test]
+fn a_name_without_end_does_not_make_a_table_of_its_width() {
+    let mut incident = incident();
+    incident.told.diagnosis.pattern = "x".repeat(70_000);
+    let text = list(&[incident], 1, Format::Columns, &Theme::plain()).unwrap();
+    assert!(text.len() < 4_000, "{} bytes", text.len());
+}
+
+#[test]
+fn what_was_not_seen_is_inert_too_whoever_wrote_it() {
+    let mut incident = incident();
+    let text = || "a\u{1b}[2J".to_owned();
+    let blind = crate::model::diagnosis::Blindness { what: text(), why: text(), patterns: vec![text()] };
+    incident.told.coverage.blind = vec![blind];
+    incident.told = incident.told.made_inert();
+    for format in ALL {
+        let shown = show(&incident, format, &Theme::plain()).unwrap();
+        assert!(!shown.contains('\u{1b}'), "{format:?}: {shown}");
+    }
+}
+
+#[test]
 fn coverage_of_that_time_is_told() {
     let mut incident = incident();
     incident.told.coverage = Coverage { events_lost: 7, ..incident.told.coverage };
