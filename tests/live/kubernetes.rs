@@ -31,6 +31,11 @@ fn agent(api: &Api, url: &str) -> Agent {
         chown(&path, Some(0), Some(UID)).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
+    // It needs no capability for them.
+    let (user, token) = (UID.to_string(), credentials.join("token"));
+    let mut cat = Command::new("setpriv");
+    cat.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--inh-caps=-all", "cat"]).arg(token);
+    assert_eq!(said(&mut cat).out, TOKEN);
     Agent::start_with(&[
         ("GOMON_KUBERNETES_EVENTS", "true"),
         ("GOMON_KUBERNETES_API", url),

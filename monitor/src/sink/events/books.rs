@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use super::{budget::Budget, note, regarding::Regarding};
+use super::{
+    budget::Budget,
+    note,
+    regarding::{Regarding, fnv},
+};
 use crate::model::{
     container::ContainerId,
     diagnosis::Severity,
@@ -49,7 +53,8 @@ pub(super) enum Next {
 #[derive(Debug, PartialEq, Eq)]
 struct Ledger {
     container: ContainerId,
-    subject: String,
+    /// Its hash: a subject may be as long as a path.
+    subject: u64,
     opened: BootNs,
     count: u64,
 }
@@ -125,7 +130,7 @@ impl Books {
             touched: now,
             ledgers: VecDeque::new(),
         });
-        let (container, subject) = (diagnosis.container.clone(), diagnosis.subject.clone());
+        let (container, subject) = (diagnosis.container.clone(), fnv(&[&diagnosis.subject]));
         let ahead = series.enter(Ledger { container, subject, opened, count });
         // What an event says cannot be changed any more.
         if series.told == 0 {
