@@ -104,6 +104,9 @@ pub struct Layer {
     /// A URL; `none` or nothing at all sends nothing.
     pub otlp_endpoint: Option<Endpoint>,
     pub otlp_protocol: Option<Protocol>,
+    /// One that a variable of OpenTelemetry's names and gomon does not speak: wrong only where nothing else is chosen.
+    #[serde(skip)]
+    pub otlp_unspoken: Option<String>,
     /// In a file the path of another file: what is secret has no place in a configuration.
     #[serde(rename = "otlp_headers_file")]
     pub otlp_headers: Option<HeaderSource>,
@@ -167,6 +170,7 @@ impl Config {
         let otlp = otlp::Keys {
             endpoint: otlp_endpoint,
             protocol: otlp_protocol,
+            unspoken: layer.otlp_unspoken,
             headers: otlp_headers,
             timeout: otlp_timeout,
             ca_file: otlp_ca_file,
@@ -224,6 +228,7 @@ impl Layer {
             store_max_size: store_max_size.or(below.store_max_size),
             otlp_endpoint: otlp_endpoint.or(below.otlp_endpoint),
             otlp_protocol: otlp_protocol.or(below.otlp_protocol),
+            otlp_unspoken: self.otlp_unspoken.or(below.otlp_unspoken),
             otlp_headers: otlp_headers.or(below.otlp_headers),
             otlp_timeout: otlp_timeout.or(below.otlp_timeout),
             otlp_ca_file: otlp_ca_file.or(below.otlp_ca_file),

@@ -1,6 +1,8 @@
 //! A real collector of OpenTelemetry receives what a confined agent finds, also if it comes late or was away.
 
-use crate::support::{Agent, Collector, Container, Received, skip, wait_for};
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use crate::support::{Agent, Collector, Container, Received, TlsServer, pem, skip, wait_for};
 
 const NODE: &str = "worker-1.example";
 
@@ -99,4 +101,41 @@ fn diagnoses_reach_a_collector_by_grpc_that_came_late_and_was_away() {
 #[test]
 fn diagnoses_reach_a_collector_by_http_that_came_late_and_was_away() {
     diagnoses_arrive("http/protobuf", |collector| format!("http://localhost:{}", collector.http.port()));
+}
+
+/// Files that only root may read: they are read before the agent becomes somebody else.
+#[test]
+fn a_confined_agent_speaks_tls_with_the_headers_of_a_file_and_shows_them_to_nobody() {
+    let server = TlsServer::start();
+    let dir = tempfile::tempdir().unwrap();
+    let (headers, authority) = (dir.path().join("headers"), dir.path().join("ca.pem"));
+    fs::write(&headers, "Authorization: Bearer geheim\n").unwrap();
+    fs::copy(pem("ca.pem"), &authority).unwrap();
+    for file in [&headers, &authority] {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let agent = Agent::start_with(&[
+        ("GOMON_OTLP_ENDPOINT", &format!("https://localhost:{}", server.address.port())),
+        ("GOMON_OTLP_PROTOCOL", "http/protobuf"),
+        ("GOMON_OTLP_HEADERS_FILE", headers.to_str().unwrap()),
+        ("GOMON_OTLP_CA_FILE", authority.to_str().unwrap()),
+    ]);
+    assert_eq!(agent.metrics().sum("gomon_confined", &[]), Some(4.0));
+    let container = broken("tls");
+    container.run();
+    let is_in = |body: &[u8], text: &str| body.windows(text.len()).any(|part| part == text.as_bytes());
+    let (head, _) = wait_for("the record", || {
+        let fits = |(_, body): &(String, Vec<u8>)| {
+            is_in(body, &container.name) && is_in(body, "missing-interpreter")
+        };
+        server.posted().into_iter().find(fits)
+    });
+    let head = head.to_ascii_lowercase();
+    assert!(head.starts_with("post /v1/logs http/1.1\r\n"), "{head}");
+    assert!(head.contains("\r\nauthorization: bearer geheim\r\n"), "{head}");
+    // What it read at the start it does not need again.
+    agent.signal(rustix::process::Signal::HUP);
+    wait_for("the reload", || agent.log().contains("configuration reloaded").then_some(()));
+    let ended = agent.stop().exits(0);
+    assert!(!format!("{ended:?}").to_ascii_lowercase().contains("geheim"), "{ended:?}");
 }

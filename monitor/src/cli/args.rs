@@ -158,6 +158,7 @@ impl AgentArgs {
             store_max_size: self.store_max_size.clone(),
             otlp_endpoint: self.otlp_endpoint.clone().map(Into::into),
             otlp_protocol: self.otlp_protocol,
+            otlp_unspoken: None,
             otlp_headers: self.otlp_headers_file.clone().map(Into::into),
             otlp_timeout: self.otlp_timeout.clone(),
             otlp_ca_file: self.otlp_ca_file.clone(),

@@ -30,8 +30,7 @@ pub fn agent(args: &AgentArgs, global: Global) -> Result<Config, Failure> {
     if flags.otlp_headers.is_none() {
         flags.otlp_headers = variable(otlp::HEADERS).map(otlp::HeaderSource::given);
     }
-    let standard = otlp::standard(variable).or_exit(Exit::Usage)?;
-    Config::load(args.config.as_deref(), flags, standard).or_exit(Exit::Usage)
+    Config::load(args.config.as_deref(), flags, otlp::standard(variable)).or_exit(Exit::Usage)
 }
 
 /// The level of a command that runs for a person: warnings, unless `-q` or `-v` says otherwise.

@@ -48,6 +48,7 @@ impl From<String> for Endpoint {
 pub(super) struct Keys {
     pub(super) endpoint: Option<Endpoint>,
     pub(super) protocol: Option<Protocol>,
+    pub(super) unspoken: Option<String>,
     pub(super) headers: Option<HeaderSource>,
     pub(super) timeout: Option<String>,
     pub(super) ca_file: Option<PathBuf>,
@@ -76,8 +77,7 @@ pub enum OtlpError {
 impl Keys {
     pub(super) fn complete(self) -> Result<Option<OtlpConfig>, ConfigError> {
         let wrong = |key, value: String, wanted| Err(ConfigError::Value { key, value, wanted });
-        let Self { endpoint, protocol, headers, timeout, ca_file } = self;
-        let protocol = protocol.unwrap_or(Protocol::Grpc);
+        let Self { endpoint, protocol, unspoken, headers, timeout, ca_file } = self;
         let timeout = match timeout {
             None => DEFAULT_TIMEOUT,
             Some(text) => match when::duration(&text) {
@@ -101,8 +101,16 @@ impl Keys {
             Some(Endpoint::Base(text) | Endpoint::Logs(text)) if text.is_empty() || text == "none" => {
                 return Ok(None);
             }
-            Some(endpoint) => of(endpoint, protocol)?,
+            Some(endpoint) => endpoint,
         };
+        let protocol = match (protocol, unspoken) {
+            (Some(protocol), _) => protocol,
+            (None, None) => Protocol::Grpc,
+            (None, Some(other)) => {
+                return wrong("OTEL_EXPORTER_OTLP_PROTOCOL", other, "grpc or http/protobuf is needed");
+            }
+        };
+        let endpoint = of(endpoint, protocol)?;
         Ok(Some(OtlpConfig { endpoint, protocol, headers, timeout, ca_file }))
     }
 }
@@ -156,31 +164,27 @@ fn of(endpoint: Endpoint, protocol: Protocol) -> Result<Uri, ConfigError> {
 }
 
 /// What OpenTelemetry's own variables say: those of logs before those of all signals.
-pub fn standard(variable: impl Fn(&str) -> Option<String>) -> Result<Layer, ConfigError> {
+#[must_use]
+pub fn standard(variable: impl Fn(&str) -> Option<String>) -> Layer {
     let of_logs = |what: &str| variable(&format!("OTEL_EXPORTER_OTLP_LOGS_{what}"));
     let of_all = |what: &str| variable(&format!("OTEL_EXPORTER_OTLP_{what}"));
     let either = |what: &str| of_logs(what).or_else(|| of_all(what));
-    let protocol = match either("PROTOCOL").as_deref() {
-        None => None,
+    let named = either("PROTOCOL");
+    let protocol = match named.as_deref() {
         Some("grpc") => Some(Protocol::Grpc),
         Some("http/protobuf") => Some(Protocol::HttpProtobuf),
-        Some(other) => {
-            return Err(ConfigError::Value {
-                key: "OTEL_EXPORTER_OTLP_PROTOCOL",
-                value: other.to_owned(),
-                wanted: "grpc or http/protobuf is needed",
-            });
-        }
+        Some(_) | None => None,
     };
-    Ok(Layer {
+    Layer {
         otlp_endpoint: of_logs("ENDPOINT")
             .map(Endpoint::Logs)
             .or_else(|| of_all("ENDPOINT").map(Endpoint::Base)),
         otlp_protocol: protocol,
+        otlp_unspoken: named.filter(|_| protocol.is_none()),
         otlp_headers: either("HEADERS").map(HeaderSource::given),
         // The specification counts in milliseconds.
         otlp_timeout: either("TIMEOUT").map(|text| format!("{text}ms")),
         otlp_ca_file: either("CERTIFICATE").map(PathBuf::from),
         ..Layer::default()
-    })
+    }
 }

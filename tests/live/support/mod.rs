@@ -9,6 +9,7 @@ mod scene;
 /// The check that the unit tests of the reports use.
 #[path = "../../../monitor/src/report/schema.rs"]
 mod schema;
+mod tls;
 mod tools;
 
 use std::{
@@ -31,6 +32,7 @@ pub(crate) use container::{Container, Said, docker, docker_ok, said};
 pub(crate) use gomon::{Finished, Running, gomon, gomon_as_nobody, gomon_with, run};
 pub(crate) use prometheus::{Monitoring, await_in};
 pub(crate) use scene::{Scene, fence, play, scene};
+pub(crate) use tls::{TlsServer, pem};
 pub(crate) use tools::{find, skip, tool};
 
 /// How long anything may take that normally takes a moment, on a busy machine.

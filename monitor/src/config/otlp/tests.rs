@@ -17,9 +17,9 @@ fn layer(endpoint: &str, protocol: Protocol) -> Layer {
     }
 }
 
-fn standard_of(variables: &[(&str, &str)]) -> Result<Layer, String> {
+fn standard_of(variables: &[(&str, &str)]) -> Layer {
     let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
-    standard(|name| variables.get(name).map(ToString::to_string)).map_err(|error| error.to_string())
+    standard(|name| variables.get(name).map(ToString::to_string))
 }
 
 #[test]
@@ -80,8 +80,7 @@ fn opentelemetrys_variables_count_below_gomons_own_keys() {
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"),
         ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "1500"),
-    ])
-    .unwrap();
+    ]);
     let otlp = config(below.clone()).unwrap().unwrap();
     assert_eq!(otlp.endpoint.to_string(), "http://all:4318/v1/logs");
     assert_eq!(otlp.timeout, Duration::from_millis(1_500));
@@ -93,10 +92,19 @@ fn opentelemetrys_variables_count_below_gomons_own_keys() {
         ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://logs:1/as/is"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
     ]);
-    let otlp = config(logs.unwrap()).unwrap().unwrap();
+    let otlp = config(logs).unwrap().unwrap();
     assert_eq!(otlp.endpoint.to_string(), "http://logs:1/as/is");
-    let message = standard_of(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]).unwrap_err();
+}
+
+#[test]
+fn a_protocol_for_others_that_gomon_does_not_speak_is_wrong_only_where_gomon_would_speak_it() {
+    let json = ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json");
+    assert_eq!(config(standard_of(&[json])), Ok(None));
+    let below = standard_of(&[json, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://all:4318")]);
+    let message = config(below.clone()).unwrap_err();
     assert!(message.contains("OTEL_EXPORTER_OTLP_PROTOCOL is \"http/json\""), "{message}");
+    let own = Layer { otlp_protocol: Some(Protocol::HttpProtobuf), ..Layer::default() };
+    assert!(config(own.over(below)).unwrap().is_some());
 }
 
 #[test]
