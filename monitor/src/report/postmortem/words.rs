@@ -10,6 +10,7 @@ use crate::{
     model::{
         diagnosis::{Confidence, Source},
         incident::EPOCH,
+        text::inert_short,
         time::BootNs,
     },
     report::{columns::ended, duration::human},
@@ -18,6 +19,8 @@ use crate::{
 /// Causes that the summary names one by one.
 const NAMED: usize = 8;
 
+/// Characters of each in the title: those of the catalogue have fewer.
+const LONGEST_PATTERN: usize = 60;
 /// Patterns that the title names.
 const NAMED_IN_TITLE: usize = 3;
 
@@ -35,7 +38,7 @@ pub(super) fn title(causes: &[Cause]) -> String {
     let what = if patterns.len() > NAMED_IN_TITLE {
         format!("{} failures", causes.len())
     } else {
-        patterns.join(", ")
+        patterns.iter().map(|one| inert_short(one, LONGEST_PATTERN)).collect::<Vec<_>>().join(", ")
     };
     match (containers.as_slice(), pods.as_slice()) {
         ([container], _) => format!("{what} in {container}"),
