@@ -50,6 +50,8 @@ pub struct Sight {
     pub detached: Vec<&'static str>,
     /// Patterns whose answer is "cannot tell" for want of a probe.
     pub blind: Vec<&'static str>,
+    /// Incidents that wait because the store cannot be written; `None` where it can.
+    pub unwritten: Option<u64>,
     /// Where and why something was given up, and how often.
     pub lost: Vec<([&'static str; 2], u64)>,
 }
@@ -98,7 +100,14 @@ pub fn overview(overview: &Overview) -> String {
                 Kept::Unreadable(why) => {
                     div.card.error { p { "The store cannot be read: " (inert(why)) } }
                 }
-                Kept::Listed { incidents, total } => { (listed(incidents, *total)) }
+                Kept::Listed { incidents, total } => {
+                    @if let Some(waiting) = sight.unwritten {
+                        div.card.error {
+                            p { "The store cannot be written now: what was found of late is not here. " (waiting) " wait." }
+                        }
+                    }
+                    (listed(incidents, *total))
+                }
             }
             h2 { "What gomon sees here" }
             (seen(sight))
@@ -195,7 +204,7 @@ fn line(incident: &Incident) -> Markup {
 }
 
 fn seen(sight: &Sight) -> Markup {
-    let Sight { detached, blind, lost } = sight;
+    let Sight { detached, blind, lost, unwritten: _ } = sight;
     html! {
         @if detached.is_empty() && lost.is_empty() {
             p { "All probes are attached, and nothing was lost since the agent started." }

@@ -7,7 +7,10 @@ use crate::{
         diagnosis::{Conclusion, Diagnosis, Severity},
         incident::{Facts, Session, Sighting},
     },
-    sink::{metrics::Dropped, store::Store},
+    sink::{
+        metrics::Dropped,
+        store::{Store, Tallies},
+    },
 };
 
 /// An agent that keeps what it was told, and the file's directory.
@@ -66,6 +69,10 @@ async fn the_first_page_lists_incidents_says_whether_gomon_sees_and_where_to_ask
         assert!(page.contains(part), "{part}\n{page}");
     }
     assert!(!page.contains("privilege-posture"), "remarks are left out");
+    let unwritten = "The store cannot be written now";
+    assert!(page.contains(unwritten), "nobody writes it: {page}");
+    shared.metrics(|metrics| metrics.set_store(Tallies { is_up: true, ..Tallies::default() }));
+    assert!(!ask(&address, "GET", "/").await.2.contains(unwritten));
     shared.set_not_ready(Vec::new());
     assert!(ask(&address, "GET", "/").await.2.contains("class=\"badge good\">ready</span>"));
     for (query, is_there) in [
