@@ -96,19 +96,20 @@ impl Postmortem {
         let first = failures().map(|one| one.first_seen).min()?;
         let last = failures().map(|one| one.last_seen).max()?;
         let timeline = evidence::timeline(incidents, &mut causes);
+        let (failing, remarks) = causes::apart(&causes);
         let Scope { asked, total, made, version } = scope;
         let scope =
             Scope { asked: inert(&asked).into_owned(), total, made, version: inert(&version).into_owned() };
         Some(Self {
-            title: words::title(&causes),
+            title: words::title(failing),
             count: incidents.len(),
             severity: causes.iter().map(|one| one.failure.severity).max().unwrap_or(gravest),
             first,
             last,
-            summary: words::summary(&causes),
-            impact: words::impact(&causes),
-            trigger: words::trigger(&causes, &timeline),
-            detection: words::detection(&causes, &timeline),
+            summary: words::summary(failing, remarks),
+            impact: words::impact(failing),
+            trigger: words::trigger(failing, &timeline),
+            detection: words::detection(failing, &timeline),
             changes: changes::of(incidents),
             coverage: watched(incidents),
             scope,
@@ -121,6 +122,12 @@ impl Postmortem {
     #[must_use]
     pub fn left_out(&self) -> u64 {
         self.scope.total.saturating_sub(u64::try_from(self.count).unwrap_or(u64::MAX))
+    }
+
+    /// The causes of failures, and then the remarks that stand beside them.
+    #[must_use]
+    pub fn causes_and_remarks(&self) -> (&[Cause], &[Cause]) {
+        causes::apart(&self.causes)
     }
 
     /// All failures: each cause, and then what it brought about.

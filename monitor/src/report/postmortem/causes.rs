@@ -96,6 +96,14 @@ pub(super) fn of(incidents: &[Incident]) -> Vec<Cause> {
     nested(failures)
 }
 
+/// What informs stands apart from what failed, unless there is nothing else.
+pub(super) fn apart(causes: &[Cause]) -> (&[Cause], &[Cause]) {
+    match causes.partition_point(|one| one.failure.severity > Severity::Info) {
+        0 => (causes, &[]),
+        at => causes.split_at(at),
+    }
+}
+
 fn failure(incident: &Incident, key: Key) -> Failure {
     let told = &incident.told;
     let diagnosis = &told.diagnosis;

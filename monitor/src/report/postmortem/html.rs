@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::{
     ACTION_ITEMS, CANNOT_TELL, Cause, Entry, Failure, Outcome, Postmortem, Question, Row, Section, Watched,
-    markdown::{BEYOND, UNKNOWN, cells, compared, gap, notes, unknown},
+    markdown::{BEYOND, REMARKS, UNKNOWN, cells, compared, gap, notes, unknown},
     picture, questions,
     words::{occurrences, plural, sure},
 };
@@ -37,6 +37,7 @@ pub fn page(report: &Postmortem) -> String {
 }
 
 fn body(report: &Postmortem) -> Markup {
+    let (causes, remarks) = report.causes_and_remarks();
     html! {
         header {
             p.kicker { "Postmortem" }
@@ -49,7 +50,9 @@ fn body(report: &Postmortem) -> Markup {
         }
         main {
             (heading("cause"))
-            @for cause in &report.causes { (cause_card(cause)) }
+            @for cause in causes { (cause_card(cause)) }
+            @if !remarks.is_empty() { h4 { (REMARKS) } }
+            @for remark in remarks { (cause_card(remark)) }
             @for one in questions(Section::Remedy) { (blank(one)) }
             (heading("timeline"))
             (picture::figure(report))

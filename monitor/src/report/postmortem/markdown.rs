@@ -43,7 +43,11 @@ fn write_page(out: &mut String, report: &Postmortem) -> fmt::Result {
     sentences(out, "Trigger", &report.trigger)?;
     blanks(out, Section::Trigger)?;
     writeln!(out, "\n## Root cause")?;
-    for cause in &report.causes {
+    let (causes, remarks) = report.causes_and_remarks();
+    for (number, cause) in causes.iter().chain(remarks).enumerate() {
+        if number == causes.len() {
+            writeln!(out, "\n_{REMARKS}:_")?;
+        }
         write_failure(out, &cause.failure, 3)?;
         for consequence in &cause.consequences {
             write_failure(out, consequence, 4)?;
@@ -200,6 +204,8 @@ pub(in crate::report) fn unknown(change: &Change) -> Option<String> {
     (!names.is_empty()).then(|| format!("Not known to gomon: {}.", names.join(", ")))
 }
 
+/// What stands above that which explains no failure.
+pub(in crate::report) const REMARKS: &str = "Remarks, which explain no failure";
 /// What stands for a value that was not kept.
 pub(in crate::report) const UNKNOWN: &str = "not known to gomon";
 /// What the comparison does not cover.

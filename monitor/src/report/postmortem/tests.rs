@@ -172,6 +172,22 @@ fn one_incident_brings_along_its_cause_and_what_that_brought_about() {
 }
 
 #[test]
+fn a_remark_stands_apart_from_what_failed_unless_there_is_nothing_else() {
+    let of = |pattern: &str, severity| {
+        samples::run(1, "1", Diagnosis { pattern: pattern.to_owned(), severity, ..conclusions::diagnosis() })
+    };
+    let remark = of("privilege-posture", Severity::Info);
+    let alone = Postmortem::new(std::slice::from_ref(&remark), samples::scope()).unwrap();
+    assert_eq!(alone.title, "privilege-posture in shop/api-7d9f/api");
+    let both = Postmortem::new(&[remark, of("oom-kill", Severity::Warning)], samples::scope()).unwrap();
+    assert_eq!(both.title, "oom-kill in shop/api-7d9f/api");
+    assert_eq!(both.summary.last().unwrap(), "1 remark stands beside that.");
+    let page = super::markdown(&both);
+    let (_, rest) = page.split_once("_Remarks, which explain no failure:_").unwrap();
+    assert!(rest.trim_start().starts_with("### F2: privilege-posture"), "{page}");
+}
+
+#[test]
 fn no_incidents_are_no_report() {
     assert_eq!(Postmortem::new(&[], samples::scope()), None);
 }

@@ -47,9 +47,10 @@ pub(super) fn title(causes: &[Cause]) -> String {
     }
 }
 
-pub(super) fn summary(causes: &[Cause]) -> Vec<String> {
+pub(super) fn summary(causes: &[Cause], remarks: &[Cause]) -> Vec<String> {
     let mut said = Vec::new();
-    let has_several = causes.len() > 1;
+    let containers: BTreeSet<&str> = causes.iter().map(|one| &*one.failure.container).collect();
+    let has_several = containers.len() > 1;
     for Cause { failure, consequences } in causes.iter().take(NAMED) {
         let who = if has_several { format!("{}: ", failure.container) } else { String::new() };
         let about =
@@ -61,6 +62,9 @@ pub(super) fn summary(causes: &[Cause]) -> Vec<String> {
             "{} below.",
             plural(more as u64, "further failure stands", "further failures stand")
         ));
+    }
+    if !remarks.is_empty() {
+        said.push(format!("{} beside that.", plural(remarks.len() as u64, "remark stands", "remarks stand")));
     }
     said
 }
