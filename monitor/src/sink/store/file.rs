@@ -5,6 +5,8 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -20,6 +22,9 @@ const HEADER_BYTES: usize = 100;
 const ID_AT: std::ops::Range<usize> = 68..72;
 /// Files that `SQLite` keeps beside the database while it is open.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+/// How often, and how soon, a lock that somebody has is tried once more.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// The directory that only gomon uses, and may hand over with the files.
 const OWN_DIRECTORY: &str = "gomon";
 
@@ -83,7 +88,7 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).read(true).write(true).mode(0o640);
     let mut file = options.open(&lock).map_err(|source| failed("open", source))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    match patiently(|| flock(&file, FlockOperation::NonBlockingLockExclusive)) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let mut pid = String::new();
@@ -100,6 +105,17 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     // A full disk must not keep the agent from locking: who holds it is only told.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
+}
+
+/// Tries once more for a moment: a child that the last holder had just forked has the lock, too, until it is another program.
+fn patiently(mut lock: impl FnMut() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
+    for _ in 0..LOCK_TRIES {
+        match lock() {
+            Err(rustix::io::Errno::WOULDBLOCK) => thread::sleep(LOCK_PAUSE),
+            other => return other,
+        }
+    }
+    lock()
 }
 
 /// Whether the last writer did not close it: it was killed, or it still writes.
