@@ -8,6 +8,8 @@ use crate::support::{Said, Series, docker, docker_ok, skip, unique, wait_for};
 
 const IMAGE: &str = "gomon-test/systemd:1";
 const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/systemd/gomon.service");
+/// Where the v2 tree is on a host that has v1 beside it.
+const HYBRID: &str = "/sys/fs/cgroup/unified";
 /// Of 100: what `systemd-analyze security` may hold against the unit at most.
 const EXPOSURE: &str = "--threshold=57";
 
@@ -25,7 +27,11 @@ impl Host {
         // Docker before version 25 knows no CAP_BPF: SYS_ADMIN takes its place.
         line.extend(["SYS_ADMIN", "DAC_READ_SEARCH", "SYS_PTRACE"].iter().flat_map(|one| ["--cap-add", one]));
         line.extend(["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"]);
-        line.extend(["--volume", "/sys/fs/cgroup:/sys/fs/cgroup", "--tty", IMAGE, "/lib/systemd/systemd"]);
+        // The v2 tree alone: where systemd finds v1 it mounts and remounts what is this machine's, too.
+        let v2 = if Path::new(HYBRID).exists() { HYBRID } else { "/sys/fs/cgroup" };
+        let tree = format!("{v2}:/sys/fs/cgroup");
+        line.extend(["--env", "SYSTEMD_PROC_CMDLINE=systemd.unified_cgroup_hierarchy=1", "--volume", &tree]);
+        line.extend(["--tty", IMAGE, "/lib/systemd/systemd"]);
         docker_ok(&line);
         let files = root();
         let program = files.path().join("gomon");
